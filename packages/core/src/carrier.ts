@@ -1,0 +1,84 @@
+/**
+ * The one object per process that every copy of the library shares: ESM and CommonJS, two versions, a test runner's
+ * module reload, a bundler's second copy. State must not be module-scoped, or the copies would disagree; it hangs
+ * here, under one `Symbol.for` key with a protocol number, and the first copy to load makes it. This file knows the
+ * meeting rules; what the parts do is their own files' business.
+ *
+ * A later copy uses the parts as it finds them: it calls their methods, never its own class's, so private fields stay
+ * private and two versions can meet as long as the protocol is the same.
+ */
+import type { AsyncLocalStorage } from 'node:async_hooks'
+import { EpochError, kindOf } from './errors.js'
+import type { Epoch, OpenEpochs, Scope } from './epoch.js'
+import type { Root } from './snapshot.js'
+
+/** Raised whenever a part's methods change in a way that an older copy could not work with. */
+const PROTOCOL = 1
+
+const KEY = Symbol.for('withepoch.carrier')
+
+declare const __VERSION__: string | undefined
+
+export interface Carrier {
+  readonly protocol: number
+  /** Version and place of the copy that made this carrier, for messages. */
+  readonly version: string
+  readonly path: string
+  /** How many epochs are open: reads skip the async-local look-up while it is 0. */
+  open: number
+  /** True while a source's getter runs: whatever it reads is live. */
+  sampling: boolean
+  /** Strict mode: a late read and a conflicting write throw. */
+  strict: boolean
+  /** Whether any epoch was ever opened whose writes are not published: then a write must look for its epoch. */
+  guardWrites: boolean
+  lastId: number
+  storage?: AsyncLocalStorage<Scope>
+  root?: Root
+  openEpochs?: OpenEpochs
+  detached?: Epoch
+}
+
+export const carrier: Carrier = join()
+
+/** @throws PROTOCOL_MISMATCH when the process already holds a carrier that this copy cannot work with. */
+function join(): Carrier {
+  const version = typeof __VERSION__ === 'string' ? __VERSION__ : 'source'
+  const path = import.meta.url
+  const found = (globalThis as Record<symbol, unknown>)[KEY] as Carrier | undefined
+  if (found === undefined) {
+    const made: Carrier = {
+      protocol: PROTOCOL,
+      version,
+      path,
+      open: 0,
+      sampling: false,
+      strict: false,
+      guardWrites: false,
+      lastId: 0,
+    }
+    Object.defineProperty(globalThis, KEY, {
+      value: made,
+      enumerable: false,
+      configurable: false,
+      writable: false,
+    })
+    return made
+  }
+  if (typeof found !== 'object' || found === null || typeof found.protocol !== 'number') {
+    throw new EpochError(
+      'PROTOCOL_MISMATCH',
+      `withepoch ${version} (${path}) found ${kindOf(found)} that is not its own under Symbol.for('withepoch.carrier'). ` +
+        'Remove whatever sets that key; the library keeps its process-wide state there.',
+    )
+  }
+  if (found.protocol !== PROTOCOL) {
+    throw new EpochError(
+      'PROTOCOL_MISMATCH',
+      `withepoch ${version} (${path}, protocol ${PROTOCOL}) was loaded into a process that already runs ` +
+        `withepoch ${found.version} (${found.path}, protocol ${found.protocol}). Two protocols cannot share one ` +
+        'snapshot: make both dependents resolve to one version (npm ls withepoch).',
+    )
+  }
+  return found
+}

@@ -1,0 +1,127 @@
+/**
+ * A process global that we own: its live value stands in the root, so an epoch captures it without calling anything,
+ * and a write is one step. It is a source with `set` and `update`. A cell whose value cannot stand in the root as it
+ * is (it is copied at capture, or pinned at another time) keeps it itself and is polled like a foreign source.
+ */
+import { carrier } from './carrier.js'
+import { EpochError, requireFunction, requireKnownOptions } from './errors.js'
+import type { Epoch } from './epoch.js'
+import { root, UNSETTLED } from './snapshot.js'
+import { siteOf, Source, SOURCE_OPTIONS, type SourceOptions } from './source.js'
+import { currentScope, isThenable } from './storage.js'
+
+/** A registered process-global value that can be written. Made by `cell`. */
+export class Cell<T> extends Source<T> {
+  /** The live value of a cell that keeps it itself; undefined for a plain one, whose value is in the root. */
+  readonly #own: { value: T } | undefined
+
+  /** @internal */
+  constructor(name: string, initial: T, options: SourceOptions<T>, site: { stack?: string }) {
+    const plain = options.copy === undefined && (options.isolation ?? 'snapshot') === 'snapshot'
+    const own = plain ? undefined : { value: initial }
+    const getter = (): T => (own === undefined ? (root.read(this.slot) as T) : own.value)
+    super({ name, getter, options, initial: plain ? initial : UNSETTLED, call: 'cell', site })
+    this.#own = own
+  }
+
+  override live(): T {
+    return this.#own === undefined ? (root.read(this.slot) as T) : this.#own.value
+  }
+
+  /**
+   * Writes the value. Outside an epoch it is live at once. Inside, it does what the epoch's `writes` say: `publish`
+   * makes it live and this epoch's own, `local` makes it this epoch's own alone, `reject` refuses.
+   *
+   * **Caveat** `set(get() + 1)` inside an epoch loses updates, because the read is old: use `update`.
+   *
+   * @throws WRITE_REJECTED when the epoch was opened with `writes: 'reject'`; nothing is written.
+   * @throws WRITE_CONFLICT when the live value has changed since this epoch captured it and strict mode is on; nothing
+   *   is written. Without strict mode the write happens, and `withepoch:source:write-conflict` tells of it.
+   * @throws EPOCH_CLOSED when the epoch has closed and its writes were `local`: the world must not see it.
+   * @example
+   * const limit = cell('docs.set.limit', 10)
+   * limit.set(20)
+   * limit.get() // => 20
+   */
+  set(value: T): void {
+    const scope = this.#writer()
+    if (scope === undefined) this.writeLive(value, undefined)
+    else scope.write(this, value, false)
+  }
+
+  /**
+   * Computes the next value from the newest one, in one synchronous step, so no update is lost: from the live value,
+   * or, where the epoch's writes are `local`, from the epoch's own.
+   *
+   * @param next must be synchronous; if it throws, nothing changes.
+   * @throws INVALID_ARGUMENT when `next` is not a function or returns a promise.
+   * @throws WRITE_REJECTED when the epoch was opened with `writes: 'reject'`.
+   * @throws EPOCH_CLOSED when the epoch has closed and its writes were `local`.
+   * @example
+   * const hits = cell('docs.update.hits', 0)
+   * hits.update((count) => count + 1)
+   * hits.get() // => 1
+   */
+  update(next: (previous: T) => T): void {
+    requireFunction(next, `cell "${this.name}".update(next)`, 'next')
+    const scope = this.#writer()
+    const value = next(scope?.writeMode === 'local' && scope.isHeld() ? scope.read(this) : this.live())
+    if (isThenable(value)) {
+      value.then(undefined, () => {})
+      throw new EpochError(
+        'INVALID_ARGUMENT',
+        `cell "${this.name}".update(next): next returned a promise. It must be synchronous, or another write would come ` +
+          'between. Await first, then update.',
+      )
+    }
+    if (scope === undefined) this.writeLive(value, undefined)
+    else scope.write(this, value, true)
+  }
+
+  /** @internal makes `value` live */
+  writeLive(value: T, epoch: Epoch | undefined): void {
+    const own = this.#own
+    if (own === undefined) {
+      if (!root.write(this.slot, value)) return
+    } else {
+      const before = own.value
+      if (Object.is(before, value)) return
+      own.value = value
+      root.onRollback(() => {
+        own.value = before
+      })
+    }
+    this.announce('live', value, epoch)
+  }
+
+  /** The epoch that a write belongs to, open or closed; undefined outside. */
+  #writer(): Epoch | undefined {
+    // With no epoch open, only late work of an epoch that was not to publish must still be held back.
+    if (carrier.open === 0 && !carrier.guardWrites) return undefined
+    return currentScope()?.owner()
+  }
+}
+
+/**
+ * Declares a process global of your own. Reads cost an array read, entry costs nothing however many there are, and
+ * epochs that saw no write share one snapshot.
+ *
+ * Use it for configuration, flags, the active registry: what you would otherwise keep in a module-level `let`.
+ *
+ * **Caveat** Replace the value, do not mutate it: `config.set({ ...config.live(), debug: true })`. For a value that is
+ * mutated in place say `copy`, and `version` to make that cheap.
+ *
+ * @param name unique in the process.
+ * @throws DUPLICATE_SOURCE when the name is taken, with both places.
+ * @throws INVALID_ARGUMENT when an argument or option is not what it must be.
+ * @example
+ * const config = cell('docs.cell.config', { debug: false })
+ * await withEpoch(async () => {
+ *   detach(() => config.set({ debug: true }))
+ *   return [config.get().debug, config.live().debug]
+ * }) // => [false, true]
+ */
+export function cell<T>(name: string, initial: T, options: SourceOptions<T> = {}): Cell<T> {
+  requireKnownOptions(options, 'cell(name, initial, options)', SOURCE_OPTIONS)
+  return new Cell(name, initial, options, siteOf(cell))
+}

@@ -1,0 +1,55 @@
+/**
+ * What the library says about itself: one `node:diagnostics_channel` channel per event, `withepoch:<noun>:<event>`.
+ * Only this file knows the names. A payload is built only when somebody listens, so call sites read
+ * `if (channel.hasSubscribers) channel.publish({ … })`. No payload carries a value of a source: `described` is there
+ * only when the source was declared with `describe`.
+ */
+import { type Channel, channel } from 'node:diagnostics_channel'
+import type { Epoch } from './epoch.js'
+import type { Source } from './source.js'
+
+/** Payload of `withepoch:epoch:open` and `withepoch:epoch:close`; one object per epoch event. */
+export interface EpochEvent {
+  /** The epoch that opened or closed: id, name, parentId and version; never a value. */
+  readonly epoch: Epoch
+}
+
+/** Payload of the `withepoch:source:*` channels. */
+export interface SourceEvent {
+  /** The source that was read or written: its name; never its value. */
+  readonly source: Source<unknown>
+  /** The epoch that read or wrote; absent for a write from outside any epoch. */
+  readonly epoch?: Epoch | undefined
+  /** Write: the version the write produced. Drift, late read and conflict: the live version. */
+  readonly version: number
+  /** What the source's own `describe` makes of the value written, read or found; absent without `describe`. */
+  readonly described?: string | undefined
+}
+
+/** Payload of `withepoch:source:write`. */
+export interface WriteEvent extends SourceEvent {
+  /**
+   * Where the value went: `live` (the process sees it), `local` (the writing epoch alone), or `polled` (a foreign
+   * global had changed when an epoch opened).
+   */
+  readonly to: 'live' | 'local' | 'polled'
+}
+
+/** Payload of `withepoch:memo:hit` and `withepoch:memo:miss`. */
+export interface MemoEvent {
+  readonly epoch: Epoch
+  /** The memo's `name` option, else the function's name. */
+  readonly memo: string
+}
+
+/** Where `console.log` and `util.inspect` look; by its registered name, which spares the import of `node:util`. */
+export const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never
+
+export const epochOpen: Channel = channel('withepoch:epoch:open')
+export const epochClose: Channel = channel('withepoch:epoch:close')
+export const sourceWrite: Channel = channel('withepoch:source:write')
+export const sourceWriteConflict: Channel = channel('withepoch:source:write-conflict')
+export const sourceDrift: Channel = channel('withepoch:source:drift')
+export const sourceLateRead: Channel = channel('withepoch:source:late-read')
+export const memoHit: Channel = channel('withepoch:memo:hit')
+export const memoMiss: Channel = channel('withepoch:memo:miss')

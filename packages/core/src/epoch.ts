@@ -1,0 +1,630 @@
+/**
+ * The span of one request's asynchronous execution, pinned to a snapshot: what it reads, what it writes, and how it
+ * ends. An epoch is a lease, held by the function it runs, by every iterator that function returned and by every
+ * `waitUntil`; when the last lets go it closes, and what a forgotten timer still holds is a husk. This file knows
+ * nothing of how an epoch is entered (`with-epoch.ts`) or found again (`storage.ts`).
+ *
+ *     open ──last lease released──► closing ──onClose hooks, signal──► closed
+ *     reads: pinned                 reads: pinned                      reads: live, and told of
+ */
+import { carrier } from './carrier.js'
+import {
+  epochClose,
+  epochOpen,
+  INSPECT,
+  sourceDrift,
+  sourceLateRead,
+  sourceWriteConflict,
+} from './diagnostics.js'
+import { EpochError, kindOf, requireFunction } from './errors.js'
+import { FAILURES, root, UNSETTLED, type Values, VERSION } from './snapshot.js'
+import type { Cell } from './cell.js'
+import type { Source } from './source.js'
+import { enter, isThenable, toPromise } from './storage.js'
+
+/** What a write inside an epoch does; see {@link EpochOptions.writes}. */
+export type Writes = 'publish' | 'local' | 'reject'
+
+/** What the async storage holds: an epoch, or a memo computation inside one. */
+export interface Scope {
+  read<T>(source: Source<T>): T
+  owner(): Epoch
+  /** The memo entry being computed, if any; a method, so that another copy's frame answers too. */
+  computing(): unknown
+}
+
+/** Kept apart from the epoch so that one that writes nothing, memoises nothing and is not waited for stays small. */
+interface Extra {
+  /** Captured values of the slots whose value here is a local one. */
+  base: Map<number, unknown> | undefined
+  memos: Map<unknown, unknown> | undefined
+  hooks: Array<() => unknown> | undefined
+  controller: AbortController | undefined
+}
+
+/**
+ * The handle of one epoch; `withEpoch` passes it to its handler and `getEpoch()` finds it.
+ *
+ * Use the handle in a row loop, `epoch.get(source)`, to spare the async-local look-up of `source.get()`; use it for
+ * what only the epoch itself can tell or do: `signal`, `waitUntil`, `onClose`, `advance`, `isStale`, `validate`.
+ *
+ * @example
+ * const tenant = cell('docs.epoch.tenant', 'a')
+ * withEpoch({ name: 'orders.list' }, (epoch) => {
+ *   tenant.live() // => 'a'
+ *   epoch.get(tenant) // => 'a'
+ *   epoch.name // => 'orders.list'
+ *   epoch.phase // => 'open'
+ * })
+ */
+export class Epoch implements Scope {
+  /** Unique in the process, rising from 1. */
+  readonly id: number
+  /** As given to `withEpoch`; 'anonymous' otherwise. */
+  readonly name: string
+  /** The id of the epoch inside which this one was opened. An id, not the epoch: a link would keep it alive. */
+  readonly parentId: number | undefined
+  /** @internal the list of open epochs, oldest snapshot first */
+  prev: Epoch | undefined = undefined
+  /** @internal */
+  next: Epoch | undefined = undefined
+  /** The pinned values; undefined once closed, and for the detached sentinel. */
+  #values: Values | undefined
+  /** `#values` is this epoch's own copy, so a local change may be made in place. */
+  #owned = false
+  #leases = 1
+  #writes: Writes
+  #phase: 'open' | 'closing' | 'closed' | 'detached'
+  #extra: Extra | undefined = undefined
+
+  /** @internal */
+  constructor(values: Values | undefined, name: string, writes: Writes, parent: Epoch | undefined) {
+    this.id = values === undefined ? 0 : ++carrier.lastId
+    this.name = name
+    this.parentId = parent?.id
+    this.#values = values
+    this.#writes = writes
+    this.#phase = values === undefined ? 'detached' : 'open'
+  }
+
+  /** `open` while any lease is held, `closing` while `onClose` hooks run, then `closed`. */
+  get phase(): 'open' | 'closing' | 'closed' {
+    return this.#phase === 'detached' ? 'closed' : this.#phase
+  }
+
+  /** The version of the snapshot that this epoch is pinned to; `undefined` once closed. */
+  get version(): number | undefined {
+    return this.#values?.[VERSION] as number | undefined
+  }
+
+  /**
+   * Aborted when the epoch closes, so that work it started can stop with it. The reason is an `EpochError` with the
+   * code `EPOCH_CLOSED`. Of a closed epoch: already aborted.
+   *
+   * @example
+   * const signal = await withEpoch(async (epoch) => epoch.signal)
+   * signal.aborted // => true
+   */
+  get signal(): AbortSignal {
+    if (this.#values === undefined) return AbortSignal.abort(this.#closedError('epoch.signal'))
+    const extra = this.#extend()
+    extra.controller ??= new AbortController()
+    return extra.controller.signal
+  }
+
+  /**
+   * The epoch's value of `source`: as `source.get()`, without the async-local look-up, so the form for a row loop.
+   *
+   * **Caveat** A closed epoch has no values: the read is late, gets the live value and is told of.
+   *
+   * @throws EPOCH_CLOSED when the epoch is closed and strict mode is on.
+   * @throws INVALID_ARGUMENT when `source` is not a source.
+   * @example
+   * const locale = cell('docs.get.locale', 'en')
+   * withEpoch((epoch) => {
+   *   locale.get() // => 'en'
+   *   epoch.get(locale) // => 'en'
+   * })
+   */
+  get<T>(source: Source<T>): T {
+    requireSource(source, 'epoch.get(source)')
+    return this.read(source)
+  }
+
+  /**
+   * Keeps the epoch open until `promise` settles: for background work that must go on seeing this snapshot.
+   *
+   * **Caveat** A rejection is yours: if nothing else handles `promise`, it is reported as unhandled, as it would be
+   * without us. Pass `work().catch(log)` rather than `work()` where you log it.
+   *
+   * @throws EPOCH_CLOSED when the epoch is closing or closed.
+   * @throws INVALID_ARGUMENT when `promise` has no `then`.
+   * @example
+   * const flag = cell('docs.waitUntil.flag', 'old')
+   * let later
+   * await withEpoch(async (epoch) => {
+   *   epoch.waitUntil(Promise.resolve().then(() => { later = flag.get() }))
+   *   publish(() => flag.set('new'))
+   * })
+   */
+  waitUntil(promise: PromiseLike<unknown>): void {
+    if (!isThenable(promise)) {
+      throw new EpochError(
+        'INVALID_ARGUMENT',
+        `epoch.waitUntil(promise): expected a promise, got ${kindOf(promise)}.`,
+      )
+    }
+    this.#requireOpen('epoch.waitUntil()')
+    this.hold()
+    void enter(this, () =>
+      toPromise(promise).then(
+        () => this.release(),
+        (error: unknown) => {
+          this.release()
+          throw error
+        },
+      ),
+    )
+  }
+
+  /**
+   * Calls `fn`, inside the epoch, when it closes: after the last lease is released, last registered first, before
+   * `signal` aborts and the values are dropped. A promise it returns is awaited before the next hook runs.
+   *
+   * An error does not stop the other hooks; it is reported as an unhandled rejection, so it is never lost.
+   *
+   * @throws EPOCH_CLOSED when the epoch is closing or closed.
+   * @throws INVALID_ARGUMENT when `fn` is not a function.
+   * @example
+   * const order = []
+   * withEpoch((epoch) => {
+   *   epoch.onClose(() => order.push('first registered'))
+   *   epoch.onClose(() => order.push('last registered'))
+   * })
+   * order // => ['last registered', 'first registered']
+   */
+  onClose(fn: () => unknown): void {
+    requireFunction(fn, 'epoch.onClose(fn)', 'fn')
+    this.#requireOpen('epoch.onClose()')
+    const extra = this.#extend()
+    extra.hooks ??= []
+    extra.hooks.push(fn)
+  }
+
+  /**
+   * Moves the epoch to the newest snapshot, at a boundary where seeing newer values is right: between two batches of
+   * a long job, say. Local writes and overrides stay; memos are dropped.
+   *
+   * @throws EPOCH_CLOSED when the epoch is closing or closed.
+   * @throws EPOCH_IN_PUBLISH when called inside `publish`.
+   * @throws EPOCH_IN_GETTER when called by a getter.
+   * @example
+   * const batch = cell('docs.advance.batch', 1)
+   * await withEpoch(async (epoch) => {
+   *   await detach(async () => batch.set(2))
+   *   const before = batch.get()
+   *   epoch.advance()
+   *   return [before, batch.get()]
+   * }) // => [1, 2]
+   */
+  advance(): void {
+    this.#requireOpen('epoch.advance()')
+    const next = root.capture()
+    const former = this.#values as Values
+    this.#values = next
+    this.#owned = false
+    this.dropMemos()
+    const base = this.#extra?.base
+    if (base !== undefined) {
+      for (const slot of base.keys()) {
+        base.set(slot, slot < next.length ? next[slot] : UNSETTLED)
+        this.#setOwn(slot, former[slot])
+      }
+    }
+    openEpochs.toNewest(this)
+  }
+
+  /**
+   * Whether any value this epoch captured is no longer the live one. Overrides and local writes do not count; the
+   * value they stand in for does. Costs a look at every source, and a call of every getter.
+   *
+   * @throws EPOCH_CLOSED when the epoch is closed.
+   * @example
+   * const theme = cell('docs.isStale.theme', 'light')
+   * withEpoch((epoch) => {
+   *   const before = epoch.isStale()
+   *   detach(() => theme.set('dark'))
+   *   return [before, epoch.isStale()]
+   * }) // => [false, true]
+   */
+  isStale(): boolean {
+    this.#requireValues('epoch.isStale()')
+    for (const source of root.sources()) if (this.hasMoved(source)) return true
+    return false
+  }
+
+  /**
+   * The fence against write skew, which a snapshot does not prevent: throws unless the live values of these sources
+   * are still the ones this epoch captured. Call it right before the write it guards, without an `await` between, or
+   * inside the `publish` that makes the write.
+   *
+   * @param sources what the decision was based on; none given: everything.
+   * @throws EPOCH_STALE when one of them has moved, naming it.
+   * @throws EPOCH_CLOSED when the epoch is closed.
+   * @throws INVALID_ARGUMENT when one of them is not a source.
+   * @example
+   * const onCall = cell('docs.validate.onCall', 2)
+   * withEpoch((epoch) => {
+   *   publish(() => {
+   *     epoch.validate(onCall)
+   *     onCall.update((count) => count - 1)
+   *   })
+   *   return onCall.get()
+   * }) // => 1
+   */
+  validate(...sources: Array<Source<unknown>>): void {
+    this.#requireValues('epoch.validate()')
+    for (const source of sources) requireSource(source, 'epoch.validate(...sources)')
+    const moved = (sources.length > 0 ? sources : [...root.sources()]).filter((source) =>
+      this.hasMoved(source),
+    )
+    if (moved.length === 0) return
+    const names = moved.map((source) => `"${source.name}"`).join(', ')
+    throw new EpochError(
+      'EPOCH_STALE',
+      `epoch.validate() of ${this.#label()}: ${names} changed since the epoch captured ${moved.length > 1 ? 'them' : 'it'}. ` +
+        'Retry the work in a new epoch, or epoch.advance() and decide again.',
+    )
+  }
+
+  toJSON(): {
+    id: number
+    name: string
+    parentId: number | undefined
+    phase: string
+    version: number | undefined
+  } {
+    return { id: this.id, name: this.name, parentId: this.parentId, phase: this.phase, version: this.version }
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'Epoch'
+  }
+
+  /** Never shows a value, not even with `showHidden`: the values are private fields. */
+  [INSPECT](): string {
+    return `Epoch { ${this.#label()}, ${this.phase}, version ${this.version ?? '-'} }`
+  }
+
+  /** @internal */
+  owner(): Epoch {
+    return this
+  }
+
+  /** @internal */
+  computing(): undefined {
+    return undefined
+  }
+
+  /** @internal the pinned value of `source`; kept small, for it is the hot path */
+  read<T>(source: Source<T>): T {
+    const values = this.#values
+    if (values === undefined) return this.readLate(source)
+    const value = values[source.slot]
+    if (value === UNSETTLED || value === undefined) return this.readUnsettled(source)
+    if (sourceDrift.hasSubscribers) this.reportDrift(source, value)
+    return value as T
+  }
+
+  /** @internal a slot without a plain value: pinned undefined, a captured error, first read, or never pinned */
+  readUnsettled<T>(source: Source<T>): T {
+    const values = this.#values as Values
+    const { slot } = source
+    if (slot < values.length) {
+      if (values[slot] === undefined) {
+        if (sourceDrift.hasSubscribers) this.reportDrift(source, undefined)
+        return undefined as T
+      }
+      const failures = values[FAILURES] as ReadonlyMap<number, unknown> | undefined
+      if (failures?.has(slot) === true) throw failures.get(slot)
+    }
+    if (source.isolation === 'read-committed') return source.live()
+    // Captured now: a source pinned at its first read, or one registered after this epoch took its snapshot.
+    let value: T
+    try {
+      value = source.sample(undefined)
+    } catch (error) {
+      this.#setOwn(slot, UNSETTLED)
+      const own = this.#values as Values
+      own[FAILURES] = new Map(own[FAILURES] as ReadonlyMap<number, unknown> | undefined).set(slot, error)
+      throw error
+    }
+    this.#setOwn(slot, value)
+    return value
+  }
+
+  /** @internal a read after the end: live, and told of */
+  readLate<T>(source: Source<T>): T {
+    if (this.#phase === 'detached') return source.live()
+    if (carrier.strict) throw this.#closedError(`A late read of "${source.name}"`)
+    const value = source.live()
+    if (sourceLateRead.hasSubscribers) sourceLateRead.publish(source.event(this, value))
+    return value
+  }
+
+  /** @internal */
+  reportDrift(source: Source<unknown>, value: unknown): void {
+    if (this.#extra?.base?.has(source.slot) === true) return // a local value differs because it was meant to
+    if (this.hasMoved(source)) sourceDrift.publish(source.event(this, value))
+  }
+
+  /** @internal whether the live value differs from the captured one */
+  hasMoved(source: Source<unknown>): boolean {
+    const values = this.#values as Values
+    const { slot } = source
+    const base = this.#extra?.base
+    const captured =
+      base?.has(slot) === true ? base.get(slot) : slot < values.length ? values[slot] : UNSETTLED
+    if (captured !== UNSETTLED) return source.movedFrom(captured)
+    const failures = values[FAILURES] as ReadonlyMap<number, unknown> | undefined
+    return failures?.has(slot) === true && source.movedFromFailure()
+  }
+
+  /** @internal `sawLive`: the value was computed from the live one (`update`), so it cannot undo an unseen change */
+  write<T>(cell: Cell<T>, value: T, sawLive: boolean): void {
+    if (this.#phase === 'detached') return cell.writeLive(value, undefined)
+    if (this.#writes === 'reject') {
+      throw new EpochError(
+        'WRITE_REJECTED',
+        `A write to "${cell.name}" inside ${this.#label()}, which was opened with writes: 'reject'. Write outside the ` +
+          "epoch (detach), or open it with writes: 'local' or 'publish'.",
+      )
+    }
+    if (this.#values === undefined) {
+      // A late write. Published, it is what it would have been without us; a local one has nowhere left to go.
+      if (this.#writes === 'publish') return cell.writeLive(value, this)
+      throw this.#closedError(`A late write to "${cell.name}", which was to stay local,`)
+    }
+    if (this.#writes === 'local') {
+      if (cell.isolation === 'read-committed') {
+        throw new EpochError(
+          'WRITE_REJECTED',
+          `A write to "${cell.name}" inside ${this.#label()}: the epoch's writes are local, and a read-committed source ` +
+            'is never pinned, so nothing would read it. Write it outside the epoch (detach).',
+        )
+      }
+      this.writeLocal(cell, value)
+      cell.announce('local', value, this)
+      return
+    }
+    if (!sawLive && this.hasMoved(cell) && !Object.is(cell.live(), value)) {
+      if (sourceWriteConflict.hasSubscribers) sourceWriteConflict.publish(cell.event(this, value))
+      if (carrier.strict) {
+        throw new EpochError(
+          'WRITE_CONFLICT',
+          `A write to "${cell.name}" inside ${this.#label()}: its live value has changed since the epoch captured it, ` +
+            'so the write would undo a change it never saw. Use update(prev => next), or retry in a new epoch.',
+        )
+      }
+    }
+    cell.writeLive(value, this)
+    if (cell.isolation === 'read-committed') return
+    this.#rememberForRollback()
+    this.#extra?.base?.delete(cell.slot)
+    this.#setOwn(cell.slot, cell.toSnapshot(value))
+    this.dropMemos()
+  }
+
+  /** @internal changes this epoch's value alone: `writes: 'local'`, and the overrides given at entry */
+  writeLocal<T>(source: Source<T>, value: T): void {
+    this.#rememberForRollback()
+    const extra = this.#extend()
+    const base = (extra.base ??= new Map<number, unknown>())
+    const values = this.#values as Values
+    const { slot } = source
+    if (!base.has(slot)) base.set(slot, slot < values.length ? values[slot] : UNSETTLED)
+    this.#setOwn(slot, value)
+    this.dropMemos()
+  }
+
+  /** @internal how this epoch takes writes */
+  get writeMode(): Writes {
+    return this.#writes
+  }
+
+  /**
+   * @internal a child that starts from this epoch's values, local ones included; both copy on their next write
+   * @throws EPOCH_IN_PUBLISH when called inside `publish`.
+   */
+  fork(name: string, writes: Writes): Epoch {
+    root.requireWhole()
+    this.#owned = false
+    const child = new Epoch(this.#values, name, writes, this)
+    const base = this.#extra?.base
+    if (base !== undefined && base.size > 0) child.#extend().base = new Map(base)
+    openEpochs.addAfter(child, this)
+    return child
+  }
+
+  /** @internal whether values are held: open or closing */
+  isHeld(): boolean {
+    return this.#values !== undefined
+  }
+
+  /** @internal whether a nested `withEpoch` may join, and a lease may be taken */
+  isOpen(): boolean {
+    return this.#phase === 'open'
+  }
+
+  /** @internal one more lease */
+  hold(): void {
+    this.#leases++
+  }
+
+  /** @internal the last one closes the epoch */
+  release(): void {
+    if (--this.#leases === 0 && this.#phase === 'open') this.#close()
+  }
+
+  /** @internal the epoch's memo tables, by memo; undefined once closed */
+  memoTables(): Map<unknown, unknown> | undefined {
+    if (this.#values === undefined) return undefined
+    const extra = this.#extend()
+    return (extra.memos ??= new Map())
+  }
+
+  /** @internal */
+  dropMemos(): void {
+    if (this.#extra !== undefined) this.#extra.memos = undefined
+  }
+
+  #close(): void {
+    this.#phase = 'closing'
+    if (this.#extra?.hooks === undefined) this.#finish()
+    else this.#runHooks(this.#extra.hooks)
+  }
+
+  #runHooks(hooks: Array<() => unknown>): void {
+    for (let hook = hooks.pop(); hook !== undefined; hook = hooks.pop()) {
+      try {
+        const result = enter(this, hook)
+        if (isThenable(result)) {
+          void enter(this, toPromise, result)
+            .catch(report)
+            .then(() => this.#runHooks(hooks))
+          return
+        }
+      } catch (error) {
+        report(error)
+      }
+    }
+    this.#finish()
+  }
+
+  #finish(): void {
+    this.#extra?.controller?.abort(this.#closedError('epoch.signal'))
+    if (epochClose.hasSubscribers) epochClose.publish({ epoch: this })
+    this.#phase = 'closed'
+    this.#values = undefined
+    this.#extra = undefined
+    openEpochs.remove(this)
+  }
+
+  #extend(): Extra {
+    return (this.#extra ??= { base: undefined, memos: undefined, hooks: undefined, controller: undefined })
+  }
+
+  /** Changes one slot of this epoch's own array, which it copies first unless it already is its own. */
+  #setOwn(slot: number, value: unknown): void {
+    let values = this.#values as Values
+    if (!this.#owned) {
+      values = this.#values = values.slice()
+      this.#owned = true
+    }
+    while (values.length < slot) values.push(UNSETTLED) // no holes: they would slow every read of the array
+    values[slot] = value
+  }
+
+  /** Inside `publish`, a write that is undone in the root is undone here too. */
+  #rememberForRollback(): void {
+    if (!root.publishing) return
+    const values = this.#values
+    const base = this.#extra?.base && new Map(this.#extra.base)
+    this.#owned = false
+    root.onRollback(() => {
+      this.#values = values
+      this.#owned = false
+      this.dropMemos()
+      if (this.#extra !== undefined) this.#extra.base = base
+    })
+  }
+
+  #requireOpen(call: string): void {
+    if (this.#phase !== 'open') throw this.#closedError(call)
+  }
+
+  #requireValues(call: string): void {
+    if (this.#values === undefined) throw this.#closedError(call)
+  }
+
+  #closedError(call: string): EpochError {
+    return new EpochError(
+      'EPOCH_CLOSED',
+      `${call}: ${this.#label()} is ${this.phase}. Work that goes on after its request takes a lease with ` +
+        "epoch.waitUntil(promise), runs with no epoch in detach(fn), or opens its own with withEpoch({ ifNested: 'fresh' }, fn).",
+    )
+  }
+
+  #label(): string {
+    return this.id === 0 ? 'no epoch' : `epoch #${this.id} "${this.name}"`
+  }
+}
+
+/**
+ * The open epochs, oldest snapshot first: a doubly linked list through the epochs themselves, so that opening and
+ * closing cost the same however many are open, and the oldest that anybody can still see is the first.
+ */
+export class OpenEpochs {
+  #oldest: Epoch | undefined
+  #newest: Epoch | undefined
+
+  add(epoch: Epoch): void {
+    this.#link(epoch, this.#newest)
+    carrier.open++
+    if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
+  }
+
+  /** A fork sees its parent's snapshot, so it stands beside it. */
+  addAfter(epoch: Epoch, parent: Epoch): void {
+    this.#link(epoch, parent)
+    carrier.open++
+    if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
+  }
+
+  remove(epoch: Epoch): void {
+    this.#unlink(epoch)
+    carrier.open--
+  }
+
+  toNewest(epoch: Epoch): void {
+    this.#unlink(epoch)
+    this.#link(epoch, this.#newest)
+  }
+
+  #link(epoch: Epoch, after: Epoch | undefined): void {
+    const next = after === undefined ? this.#oldest : after.next
+    epoch.prev = after
+    epoch.next = next
+    if (after === undefined) this.#oldest = epoch
+    else after.next = epoch
+    if (next === undefined) this.#newest = epoch
+    else next.prev = epoch
+  }
+
+  #unlink(epoch: Epoch): void {
+    const { prev, next } = epoch
+    if (prev === undefined) this.#oldest = next
+    else prev.next = next
+    if (next === undefined) this.#newest = prev
+    else next.prev = prev
+    epoch.prev = undefined
+    epoch.next = undefined
+  }
+}
+
+export const openEpochs: OpenEpochs = (carrier.openEpochs ??= new OpenEpochs())
+
+/** What detached work runs under. Made when the module loads: made later, it could capture a request. */
+export const detached: Epoch = (carrier.detached ??= new Epoch(undefined, 'detached', 'publish', undefined))
+
+/** @throws INVALID_ARGUMENT when `source` is not a source, of whichever copy. */
+export function requireSource(source: unknown, call: string): void {
+  if (typeof (source as Source<unknown> | undefined)?.slot !== 'number') {
+    throw new EpochError('INVALID_ARGUMENT', `${call}: expected a source or a cell, got ${kindOf(source)}.`)
+  }
+}
+
+/** An error with nobody left to throw it to: the process hears of it as an unhandled rejection. */
+function report(error: unknown): void {
+  void Promise.reject(error)
+}

@@ -1,0 +1,102 @@
+/**
+ * Every error the library throws on purpose, one class and one list of codes. It stands apart so that a code can
+ * be looked up in one place; `docs/errors.md` has a heading per code and a test keeps the two equal. It knows
+ * nothing of epochs: messages are written where the mistake is noticed.
+ */
+
+/** What went wrong, as a stable word to branch on. Each has a heading in `docs/errors.md`. */
+export type EpochErrorCode = (typeof EPOCH_ERROR_CODES)[number]
+
+/** All codes, in the order of `docs/errors.md`. */
+export const EPOCH_ERROR_CODES = [
+  'INVALID_ARGUMENT',
+  'DUPLICATE_SOURCE',
+  'ASYNC_GETTER',
+  'EPOCH_IN_GETTER',
+  'EPOCH_IN_PUBLISH',
+  'ASYNC_PUBLISH',
+  'NO_EPOCH',
+  'NESTED_EPOCH',
+  'EPOCH_CLOSED',
+  'EPOCH_STALE',
+  'WRITE_REJECTED',
+  'WRITE_CONFLICT',
+  'MEMO_CYCLE',
+  'PROTOCOL_MISMATCH',
+] as const
+
+/** `Symbol.for`, so that a second copy of the library recognises our errors (as undici and zod do). */
+const BRAND = Symbol.for('withepoch.EpochError')
+
+/**
+ * An error of this library. Branch on `code`; the message is for people: what was called, on what, what was found,
+ * and what to do.
+ *
+ * `instanceof EpochError` holds across copies of the library in one process (ESM and CommonJS, two versions).
+ *
+ * @example
+ * try {
+ *   getEpoch()
+ * } catch (error) {
+ *   if (error instanceof EpochError) error.code // => 'NO_EPOCH'
+ * }
+ */
+export class EpochError extends Error {
+  readonly code: EpochErrorCode
+
+  constructor(code: EpochErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  override get name(): string {
+    return 'EpochError'
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true
+  }
+}
+
+/** How a wrong argument is shown in a message: its type, never its content, which may be a secret. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object') return `an object (${value.constructor?.name ?? 'no constructor'})`
+  if (typeof value === 'undefined') return 'undefined'
+  return `a ${typeof value}`
+}
+
+/** @throws INVALID_ARGUMENT when `value` is not a function. */
+export function requireFunction(value: unknown, call: string, what: string): void {
+  if (typeof value !== 'function') {
+    throw new EpochError('INVALID_ARGUMENT', `${call}: ${what} must be a function, got ${kindOf(value)}.`)
+  }
+}
+
+/** @throws INVALID_ARGUMENT when an option is not one the call knows, so that a misspelt one is not ignored. */
+export function requireKnownOptions(options: unknown, call: string, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new EpochError('INVALID_ARGUMENT', `${call}: options must be an object, got ${kindOf(options)}.`)
+  }
+  for (const key in options) {
+    if (!known.includes(key)) {
+      throw new EpochError(
+        'INVALID_ARGUMENT',
+        `${call}: unknown option "${key}". Known: ${known.join(', ')}.`,
+      )
+    }
+  }
+}
+
+/** @throws INVALID_ARGUMENT when a word-valued option is none of its words. */
+export function requireWord(value: unknown, call: string, option: string, words: readonly string[]): void {
+  if (value !== undefined && !words.includes(value as string)) {
+    const found = typeof value === 'string' ? `"${value}"` : kindOf(value)
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      `${call}: ${option} is ${found}; it is one of ${words.join(', ')}.`,
+    )
+  }
+}

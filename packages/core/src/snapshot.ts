@@ -1,0 +1,246 @@
+/**
+ * The live values of every source, in one process-wide array, and how an epoch takes them. The array is immutable
+ * once taken: a write then replaces it by a copy, and otherwise writes in place. So an epoch is a pointer, entry costs
+ * the same for one cell and for a thousand, epochs that saw no change share one array, and the garbage collector
+ * reclaims what nobody sees any more. This file knows slots and versions; what a source is, and who reads, it does not.
+ *
+ *     live root ──► [ 7, failures, 'a', 'b', … ]        taken by epochs 1 and 2
+ *        │ write 'B'                  ▲ ▲
+ *        ▼                            │ └ epoch 2
+ *     live root ──► [ 8, failures, 'a', 'B', … ]        taken by nobody: the next write stays in place
+ */
+import { carrier } from './carrier.js'
+import { sourceWrite, type WriteEvent } from './diagnostics.js'
+import { EpochError } from './errors.js'
+import { isThenable } from './storage.js'
+import type { Source } from './source.js'
+
+/** `[version, failures, value of slot 2, value of slot 3, …]`, immutable from the moment an epoch takes it. */
+export type Values = unknown[]
+
+export const VERSION = 0
+/** Errors that getters threw at capture, by slot; undefined when none did, which is nearly always. */
+export const FAILURES = 1
+const FIRST_SLOT = 2
+
+type Failures = ReadonlyMap<number, unknown> | undefined
+
+/**
+ * Stands in a slot that has no plain value: the getter threw, the source is pinned at its first read, or never. One
+ * comparison on the read path then tells all of these from a value, and `undefined` stays a value like any other.
+ */
+export const UNSETTLED: symbol = Symbol.for('withepoch.unsettled')
+
+/** One `publish` in progress: what to put back if it throws, and what to tell once it has not. */
+interface Publication {
+  readonly values: Values
+  readonly taken: boolean
+  readonly undo: Array<() => void>
+  readonly writes: Array<Omit<WriteEvent, 'version'>>
+}
+
+interface Registration {
+  readonly source: Source<unknown>
+  readonly site: () => string
+}
+
+export class Root {
+  #values: Values = [0, undefined]
+  /** An epoch holds `#values`, so the next write has to copy. */
+  #taken = false
+  #publication: Publication | undefined
+  readonly #registered = new Map<string, Registration>()
+  /** A name keeps its slot for good, so open epochs and re-registration agree, and slots are as many as names. */
+  readonly #slots = new Map<string, number>()
+  #polled: Array<Source<unknown>> = []
+
+  get version(): number {
+    return this.#values[VERSION] as number
+  }
+
+  get publishing(): boolean {
+    return this.#publication !== undefined
+  }
+
+  /** All registered sources, in the order of registration. */
+  sources(): Iterable<Source<unknown>> {
+    return Array.from(this.#registered.values(), (registration) => registration.source)
+  }
+
+  /** Gives `source` the slot of its name. @throws DUPLICATE_SOURCE when the name is taken and may not be replaced. */
+  register(
+    source: Source<unknown>,
+    name: string,
+    initial: unknown,
+    polled: boolean,
+    replace: boolean,
+    site: () => string,
+  ): number {
+    const former = this.#registered.get(name)
+    if (former !== undefined) {
+      if (!replace) {
+        throw new EpochError(
+          'DUPLICATE_SOURCE',
+          `A source named "${name}" is already registered.\n  first:  ${former.site()}\n  second: ${site()}\n` +
+            "Names are unique in the process. If the module was reloaded, pass { ifRegistered: 'replace' } or call " +
+            'release() on the first.',
+        )
+      }
+      this.release(name, former.source)
+    }
+    let slot = this.#slots.get(name)
+    if (slot === undefined) {
+      slot = Math.max(this.#values.length, FIRST_SLOT)
+      this.#slots.set(name, slot)
+    }
+    this.#registered.set(name, { source, site })
+    if (polled) this.#polled.push(source)
+    this.#store(slot, initial)
+    return slot
+  }
+
+  /** Frees the name. Open epochs keep what they captured; later ones capture at first read. */
+  release(name: string, source: Source<unknown>): boolean {
+    if (this.#registered.get(name)?.source !== source) return false
+    this.#registered.delete(name)
+    if (this.#polled.includes(source)) {
+      this.#polled = this.#polled.filter((other) => other !== source)
+      this.#store(source.slot, UNSETTLED)
+    }
+    return true
+  }
+
+  read(slot: number): unknown {
+    return this.#values[slot]
+  }
+
+  /** Makes `value` live, inside `publish` together with the rest; false when it is so already. */
+  write(slot: number, value: unknown): boolean {
+    if (Object.is(this.#values[slot], value)) return false
+    this.#store(slot, value)
+    return true
+  }
+
+  /**
+   * The newest snapshot, taken: foreign getters are polled first and written only where they changed. Polling is
+   * synchronous and so is the rest, which is what makes a capture atomic.
+   *
+   * @throws EPOCH_IN_GETTER when called by a getter that is being polled.
+   * @throws EPOCH_IN_PUBLISH when called inside `publish`.
+   */
+  capture(): Values {
+    if (carrier.sampling) {
+      throw new EpochError(
+        'EPOCH_IN_GETTER',
+        'withEpoch() was called by the getter of a source while that source was being read. A getter returns the ' +
+          'process-global value and nothing else: move the call out of it.',
+      )
+    }
+    this.requireWhole()
+    if (this.#polled.length > 0) this.#poll()
+    this.#taken = true
+    return this.#values
+  }
+
+  /** @throws EPOCH_IN_PUBLISH inside `publish`, where a snapshot would hold half of what is being written. */
+  requireWhole(): void {
+    if (this.#publication === undefined) return
+    throw new EpochError(
+      'EPOCH_IN_PUBLISH',
+      'withEpoch() or advance() was called inside publish(), where the new state is half-written. Prepare first, ' +
+        'then publish, then open the epoch.',
+    )
+  }
+
+  /**
+   * Runs `fn` so that its writes become visible together, as one version, or not at all if it throws.
+   *
+   * @throws ASYNC_PUBLISH when `fn` returns a promise; its writes are undone.
+   */
+  publish<R>(fn: () => R): R {
+    const outer = this.#publication
+    const publication: Publication = { values: this.#values, taken: this.#taken, undo: [], writes: [] }
+    this.#publication = publication
+    this.#taken = true // so that the first write copies, and the old array can be put back
+    let result: R
+    try {
+      result = fn()
+      if (isThenable(result)) {
+        result.then(undefined, () => {}) // its rejection is ours to replace, not to report twice
+        throw new EpochError(
+          'ASYNC_PUBLISH',
+          'publish(fn): fn returned a promise. Publishing is synchronous, or others would see half of it; the writes ' +
+            'made so far were undone. Await first, then publish what you prepared.',
+        )
+      }
+    } catch (error) {
+      this.#values = publication.values
+      this.#taken = publication.taken
+      for (const undo of publication.undo.reverse()) undo()
+      throw error
+    } finally {
+      this.#publication = outer
+    }
+    if (this.#values === publication.values) this.#taken = publication.taken
+    if (outer === undefined) {
+      if (this.#values !== publication.values) this.#values[VERSION] = this.version + 1
+      for (const write of publication.writes) sourceWrite.publish({ ...write, version: this.version })
+    } else {
+      outer.undo.push(...publication.undo)
+      outer.writes.push(...publication.writes)
+    }
+    return result
+  }
+
+  /** Has `undo` called if the publication in progress throws; outside one there is nothing to undo. */
+  onRollback(undo: () => void): void {
+    this.#publication?.undo.push(undo)
+  }
+
+  /** Tells of a write now, or when the publication in progress has succeeded. Callers check for subscribers. */
+  announce(write: Omit<WriteEvent, 'version'>): void {
+    if (this.#publication === undefined) sourceWrite.publish({ ...write, version: this.version })
+    else this.#publication.writes.push(write)
+  }
+
+  #poll(): void {
+    const changed: Array<Source<unknown>> = []
+    for (const source of this.#polled) {
+      const { slot } = source
+      try {
+        const value = source.sample(this.#values[slot])
+        if (Object.is(value, this.#values[slot])) continue
+        this.#store(slot, value)
+        this.#setFailures((failures) => failures.delete(slot), slot)
+      } catch (error) {
+        const failures = this.#values[FAILURES] as Failures
+        if (failures?.has(slot) === true && Object.is(failures.get(slot), error)) continue
+        this.#store(slot, UNSETTLED)
+        this.#setFailures((failures) => failures.set(slot, error))
+      }
+      changed.push(source)
+    }
+    if (sourceWrite.hasSubscribers)
+      for (const source of changed) source.announce('polled', this.#values[source.slot])
+  }
+
+  #setFailures(change: (failures: Map<number, unknown>) => void, onlyIfHas?: number): void {
+    const failures = this.#values[FAILURES] as Failures
+    if (onlyIfHas !== undefined && failures?.has(onlyIfHas) !== true) return
+    const next = new Map(failures)
+    change(next)
+    this.#values[FAILURES] = next.size === 0 ? undefined : next // #store has just made the array ours
+  }
+
+  #store(slot: number, value: unknown): void {
+    if (this.#taken) {
+      this.#values = this.#values.slice()
+      this.#taken = false
+    }
+    this.#values[slot] = value
+    if (this.#publication === undefined) this.#values[VERSION] = this.version + 1
+  }
+}
+
+/** The process's root; every copy of the library uses the first one's. */
+export const root: Root = (carrier.root ??= new Root())

@@ -1,0 +1,40 @@
+/**
+ * Where the async context is kept: the process's one AsyncLocalStorage, and the only file that imports it. What it
+ * stores is a scope: an epoch, or a memo computation inside one. There is no `enterWith` here: it leaks into the
+ * synchronous caller.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { carrier } from './carrier.js'
+import type { Epoch, Scope } from './epoch.js'
+
+const storage = (carrier.storage ??= new AsyncLocalStorage<Scope>())
+
+/** The scope of the running code: open, closed or detached; undefined outside, and while a getter is sampled. */
+export function currentScope(): Scope | undefined {
+  return carrier.sampling ? undefined : storage.getStore()
+}
+
+/** The epoch of the running code while its values are held, so open or closing. */
+export function currentEpoch(): Epoch | undefined {
+  const epoch = currentScope()?.owner()
+  return epoch?.isHeld() === true ? epoch : undefined
+}
+
+/** Runs `fn` in `scope` now, and whatever it starts. */
+export function enter<A extends unknown[], R>(scope: Scope, fn: (...args: A) => R, ...args: A): R {
+  return storage.run(scope, fn, ...args)
+}
+
+/** A native promise for any thenable; a lazy one (a query builder) does its work in the context of this call. */
+export function toPromise(thenable: PromiseLike<unknown>): Promise<unknown> {
+  if (thenable instanceof Promise && thenable.constructor === Promise) return thenable
+  return new Promise((resolve, reject) => thenable.then(resolve, reject))
+}
+
+/** Duck-typed, because a promise from another realm (vm, a test runner) is no instance of ours. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
+}
