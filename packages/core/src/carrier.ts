@@ -9,7 +9,8 @@
  */
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { EpochError, kindOf } from './errors.js'
-import type { Epoch, OpenEpochs, Scope } from './epoch.js'
+import type { Epoch, Scope } from './epoch.js'
+import type { OpenEpochs } from './open-epochs.js'
 import type { Root } from './snapshot.js'
 
 /** Raised whenever a part's methods change in a way that an older copy could not work with. */

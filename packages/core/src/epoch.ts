@@ -10,13 +10,14 @@
 import { carrier } from './carrier.js'
 import {
   epochClose,
-  epochOpen,
+  
   INSPECT,
   sourceDrift,
   sourceLateRead,
   sourceWriteConflict,
 } from './diagnostics.js'
 import { EpochError, kindOf, requireFunction } from './errors.js'
+import { openEpochs } from './open-epochs.js'
 import { FAILURES, root, UNSETTLED, type Values, VERSION } from './snapshot.js'
 import type { Cell } from './cell.js'
 import type { Source } from './source.js'
@@ -559,60 +560,6 @@ export class Epoch implements Scope {
     return this.id === 0 ? 'no epoch' : `epoch #${this.id} "${this.name}"`
   }
 }
-
-/**
- * The open epochs, oldest snapshot first: a doubly linked list through the epochs themselves, so that opening and
- * closing cost the same however many are open, and the oldest that anybody can still see is the first.
- */
-export class OpenEpochs {
-  #oldest: Epoch | undefined
-  #newest: Epoch | undefined
-
-  add(epoch: Epoch): void {
-    this.#link(epoch, this.#newest)
-    carrier.open++
-    if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
-  }
-
-  /** A fork sees its parent's snapshot, so it stands beside it. */
-  addAfter(epoch: Epoch, parent: Epoch): void {
-    this.#link(epoch, parent)
-    carrier.open++
-    if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
-  }
-
-  remove(epoch: Epoch): void {
-    this.#unlink(epoch)
-    carrier.open--
-  }
-
-  toNewest(epoch: Epoch): void {
-    this.#unlink(epoch)
-    this.#link(epoch, this.#newest)
-  }
-
-  #link(epoch: Epoch, after: Epoch | undefined): void {
-    const next = after === undefined ? this.#oldest : after.next
-    epoch.prev = after
-    epoch.next = next
-    if (after === undefined) this.#oldest = epoch
-    else after.next = epoch
-    if (next === undefined) this.#newest = epoch
-    else next.prev = epoch
-  }
-
-  #unlink(epoch: Epoch): void {
-    const { prev, next } = epoch
-    if (prev === undefined) this.#oldest = next
-    else prev.next = next
-    if (next === undefined) this.#newest = prev
-    else next.prev = prev
-    epoch.prev = undefined
-    epoch.next = undefined
-  }
-}
-
-export const openEpochs: OpenEpochs = (carrier.openEpochs ??= new OpenEpochs())
 
 /** What detached work runs under. Made when the module loads: made later, it could capture a request. */
 export const detached: Epoch = (carrier.detached ??= new Epoch(undefined, 'detached', 'publish', undefined))

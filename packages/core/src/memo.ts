@@ -1,14 +1,12 @@
 /**
- * What is computed from a snapshot, computed once per epoch. Concurrent callers share one flight; the results belong
- * to the epoch, and end with it. This file knows keys, flights and cycles; sharing between epochs is not its business.
- *
- * A computation runs in a frame, a scope that reads as its epoch does and remembers which entry is being computed. A
- * caller inside a frame that meets a flight waits for it, which is noted, so that a circle of waiting computations
- * is found when it would close, and is an error with its path where it would have been a hang.
+ * What is computed from a snapshot, computed once per epoch. Concurrent callers share one flight (`flight.ts`); the
+ * results belong to the epoch, and end with it. This file knows keys and when results are dropped; sharing between
+ * epochs is `derived`'s business.
  */
 import { memoHit, memoMiss } from './diagnostics.js'
 import type { Epoch, Scope } from './epoch.js'
-import { EpochError, requireFunction, requireKnownOptions } from './errors.js'
+import { requireFunction, requireKnownOptions } from './errors.js'
+import { board, type Flight, launch } from './flight.js'
 import type { Source } from './source.js'
 import { currentScope, enter, isThenable, toPromise } from './storage.js'
 
@@ -29,31 +27,23 @@ export interface Memo<A extends unknown[], R> {
   clear(): void
 }
 
-/** One result, or one computation under way. */
-interface Entry {
-  readonly memo: string
-  state: 'running' | 'in-flight' | 'done'
-  result: unknown
-  /** The flights this computation has asked for and that are not done: edges of the waits-for graph. */
-  waitsFor: Set<Entry> | undefined
-}
-
 /** A trie over the key: one map per argument, primitives by value, objects by identity. */
 interface Node {
-  entry: Entry | undefined
+  flight: Flight | undefined
   children: Map<unknown, Node> | undefined
 }
 
+/** The scope of a computation: it reads as its epoch does, and knows what is being computed. */
 class Frame implements Scope {
   readonly #epoch: Epoch
-  readonly #computing: Entry
+  readonly #computing: Flight
 
-  constructor(epoch: Epoch, computing: Entry) {
+  constructor(epoch: Epoch, computing: Flight) {
     this.#epoch = epoch
     this.#computing = computing
   }
 
-  computing(): Entry {
+  computing(): Flight {
     return this.#computing
   }
 
@@ -103,14 +93,19 @@ export function memo<A extends unknown[], R>(
     const tables = scope?.owner().memoTables() as Map<unknown, Node> | undefined
     if (scope === undefined || tables === undefined) return fn(...args)
     const node = nodeOf(tables, memoized, key === undefined ? args : pathOf(key(...args)))
-    const caller = scope.computing() as Entry | undefined
+    const caller = scope.computing() as Flight | undefined
     const epoch = scope.owner()
-    if (node.entry !== undefined) {
+    if (node.flight !== undefined) {
       if (memoHit.hasSubscribers) memoHit.publish({ epoch, memo: name })
-      return resultOf(node.entry, caller) as R
+      return board(node.flight, caller) as R
     }
     if (memoMiss.hasSubscribers) memoMiss.publish({ epoch, memo: name })
-    return compute(node, name, epoch, caller, fn, args) as R
+    const flight: Flight = { name, state: 'running', result: undefined, waitsFor: undefined }
+    node.flight = flight
+    const run = (): unknown => enter(new Frame(epoch, flight), runInFrame, fn, args)
+    return launch(flight, caller, run, (succeeded) => {
+      if (!succeeded && node.flight === flight) node.flight = undefined
+    }) as R
   }
 
   memoized.clear = function clear(): void {
@@ -119,87 +114,10 @@ export function memo<A extends unknown[], R>(
   return memoized
 }
 
-function compute<A extends unknown[]>(
-  node: Node,
-  memo: string,
-  epoch: Epoch,
-  caller: Entry | undefined,
-  fn: (...args: A) => unknown,
-  args: A,
-): unknown {
-  const entry: Entry = { memo, state: 'running', result: undefined, waitsFor: undefined }
-  node.entry = entry
-  const forget = (): void => {
-    if (node.entry === entry) node.entry = undefined
-  }
-  if (caller !== undefined) wait(caller, entry)
-  try {
-    const result = enter(new Frame(epoch, entry), runInFrame, fn, args) // a thenable's `then` is called inside too
-    if (!isThenable(result)) {
-      settle(entry)
-      return (entry.result = result)
-    }
-    entry.state = 'in-flight'
-    // One promise for all callers, derived so that the eviction does not make the rejection look handled.
-    return (entry.result = result.then(
-      (value) => {
-        settle(entry)
-        return value
-      },
-      (error: unknown) => {
-        forget()
-        settle(entry)
-        throw error
-      },
-    ))
-  } catch (error) {
-    forget()
-    settle(entry)
-    throw error
-  }
-}
-
+/** A lazy thenable (a query builder) does its work when `then` is called, so that is called inside the frame too. */
 function runInFrame<A extends unknown[]>(fn: (...args: A) => unknown, args: A): unknown {
   const result = fn(...args)
   return isThenable(result) ? toPromise(result) : result
-}
-
-function resultOf(entry: Entry, caller: Entry | undefined): unknown {
-  if (entry.state === 'done') return entry.result
-  const path = caller === undefined ? undefined : pathBetween(entry, caller)
-  // Still running means that this call is below it on the stack, whatever the context says.
-  const cycle = path ?? (entry.state === 'running' ? [entry] : undefined)
-  if (cycle !== undefined) {
-    throw new EpochError(
-      'MEMO_CYCLE',
-      `memo "${entry.memo}" waits for itself: ${[...cycle, entry].map((step) => step.memo).join(' → ')}. None of them ` +
-        'could ever finish; take the part that both need out into a memo of its own.',
-    )
-  }
-  if (caller !== undefined) wait(caller, entry)
-  return entry.result
-}
-
-function wait(caller: Entry, entry: Entry): void {
-  caller.waitsFor ??= new Set()
-  caller.waitsFor.add(entry)
-}
-
-function settle(entry: Entry): void {
-  entry.state = 'done'
-  entry.waitsFor = undefined
-}
-
-/** The chain of waiting from one computation to another, if there is one. */
-function pathBetween(from: Entry, to: Entry, seen = new Set<Entry>()): Entry[] | undefined {
-  if (from === to) return [from]
-  seen.add(from)
-  for (const next of from.waitsFor ?? []) {
-    if (next.state === 'done' || seen.has(next)) continue
-    const rest = pathBetween(next, to, seen)
-    if (rest !== undefined) return [from, ...rest]
-  }
-  return undefined
 }
 
 function pathOf(key: unknown): readonly unknown[] {
@@ -214,6 +132,6 @@ function nodeOf(tables: Map<unknown, Node>, memo: unknown, path: readonly unknow
 
 function child(nodes: Map<unknown, Node>, part: unknown): Node {
   let node = nodes.get(part)
-  if (node === undefined) nodes.set(part, (node = { entry: undefined, children: undefined }))
+  if (node === undefined) nodes.set(part, (node = { flight: undefined, children: undefined }))
   return node
 }

@@ -4,8 +4,9 @@
  */
 import { boundIterator, isIterator } from './bind.js'
 import { carrier } from './carrier.js'
-import { Epoch, openEpochs, requireSource, type Writes } from './epoch.js'
+import { Epoch, requireSource, type Writes } from './epoch.js'
 import { EpochError, kindOf, requireFunction, requireKnownOptions, requireWord } from './errors.js'
+import { openEpochs } from './open-epochs.js'
 import { root } from './snapshot.js'
 import type { Source } from './source.js'
 import { currentEpoch, currentScope, enter, isThenable, toPromise } from './storage.js'

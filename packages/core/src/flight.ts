@@ -1,0 +1,98 @@
+/**
+ * A computation that several callers share: memo's within one epoch, derived's across epochs. Who asked whom is kept
+ * while it runs, as a waits-for graph, so that a circle of computations waiting for each other is found when it would
+ * close, and is an error with its path where it would have been a hang. Keys and lifetimes are its owners' business.
+ */
+import { EpochError } from './errors.js'
+import { isThenable, toPromise } from './storage.js'
+
+/** One result, or one computation under way. */
+export interface Flight {
+  /** For messages: the memo's or derived's name. */
+  readonly name: string
+  state: 'running' | 'in-flight' | 'done'
+  /** The promise that all callers share, or the value of a synchronous function. */
+  result: unknown
+  /** The flights this computation has asked for and that are not done. */
+  waitsFor: Set<Flight> | undefined
+}
+
+/**
+ * Starts a flight: `run` is called now, and has to call the function where its context is to be. `done` is called when
+ * the flight has ended, with whether it succeeded; before the promise of it settles.
+ */
+export function launch(
+  flight: Flight,
+  caller: Flight | undefined,
+  run: () => unknown,
+  done: (succeeded: boolean) => void,
+): unknown {
+  const end = (succeeded: boolean): void => {
+    flight.state = 'done'
+    flight.waitsFor = undefined
+    done(succeeded)
+  }
+  if (caller !== undefined) wait(caller, flight)
+  let result: unknown
+  try {
+    result = run()
+  } catch (error) {
+    end(false)
+    throw error
+  }
+  if (!isThenable(result)) {
+    flight.result = result
+    end(true)
+    return result
+  }
+  flight.state = 'in-flight'
+  // One promise for all callers, derived from fn's, so that our looking at a rejection does not make it look handled.
+  return (flight.result = toPromise(result).then(
+    (value) => {
+      end(true)
+      return value
+    },
+    (error: unknown) => {
+      end(false)
+      throw error
+    },
+  ))
+}
+
+/**
+ * The result of a flight that another caller launched.
+ *
+ * @throws MEMO_CYCLE when it waits for `caller`, directly or through others.
+ */
+export function board(flight: Flight, caller: Flight | undefined): unknown {
+  if (flight.state === 'done') return flight.result
+  const path = caller === undefined ? undefined : pathBetween(flight, caller)
+  // Still running means that this call is below it on the stack, whatever the context says.
+  const cycle = path ?? (flight.state === 'running' ? [flight] : undefined)
+  if (cycle !== undefined) {
+    throw new EpochError(
+      'MEMO_CYCLE',
+      `"${flight.name}" waits for itself: ${[...cycle, flight].map((step) => step.name).join(' → ')}. None of them ` +
+        'could ever finish; take the part that both need out into a memo of its own.',
+    )
+  }
+  if (caller !== undefined) wait(caller, flight)
+  return flight.result
+}
+
+function wait(caller: Flight, flight: Flight): void {
+  caller.waitsFor ??= new Set()
+  caller.waitsFor.add(flight)
+}
+
+/** The chain of waiting from one computation to another, if there is one. */
+function pathBetween(from: Flight, to: Flight, seen: Set<Flight> = new Set()): Flight[] | undefined {
+  if (from === to) return [from]
+  seen.add(from)
+  for (const next of from.waitsFor ?? []) {
+    if (next.state === 'done' || seen.has(next)) continue
+    const rest = pathBetween(next, to, seen)
+    if (rest !== undefined) return [from, ...rest]
+  }
+  return undefined
+}
