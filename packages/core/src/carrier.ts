@@ -11,6 +11,7 @@ import type { AsyncLocalStorage } from 'node:async_hooks'
 import { EpochError, kindOf } from './errors.js'
 import type { Epoch, Scope } from './epoch.js'
 import type { OpenEpochs } from './open-epochs.js'
+import type { IfOverdue } from './overdue.js'
 import type { Root } from './snapshot.js'
 
 /** Raised whenever a part's methods change in a way that an older copy could not work with. */
@@ -33,7 +34,18 @@ export interface Carrier {
   strict: boolean
   /** Whether any epoch was ever opened whose writes are not published: then a write must look for its epoch. */
   guardWrites: boolean
+  /** Settings of `configure`. */
+  captureStacks: boolean
+  maxAgeMs: number | undefined
+  ifOverdue: IfOverdue
   lastId: number
+  /** How many derived computations are under way: live reads then look whether they are part of one. */
+  deriving: number
+  /** The `retire` calls that have not settled. */
+  readonly retiring: Set<Promise<void>>
+  /** The `drain` calls under way; each collects the errors of `retire`. */
+  readonly drains: Set<unknown[]>
+  sweeper: { readonly timer: ReturnType<typeof setInterval>; readonly everyMs: number } | undefined
   storage?: AsyncLocalStorage<Scope>
   root?: Root
   openEpochs?: OpenEpochs
@@ -56,7 +68,14 @@ function join(): Carrier {
       sampling: false,
       strict: false,
       guardWrites: false,
+      captureStacks: false,
+      maxAgeMs: undefined,
+      ifOverdue: 'report',
       lastId: 0,
+      deriving: 0,
+      retiring: new Set(),
+      drains: new Set(),
+      sweeper: undefined,
     }
     Object.defineProperty(globalThis, KEY, {
       value: made,

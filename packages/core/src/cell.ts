@@ -6,26 +6,59 @@
 import { carrier } from './carrier.js'
 import { EpochError, requireFunction, requireKnownOptions } from './errors.js'
 import type { Epoch } from './epoch.js'
+import { Retirement } from './retirement.js'
 import { root, UNSETTLED } from './snapshot.js'
 import { siteOf, Source, SOURCE_OPTIONS, type SourceOptions } from './source.js'
 import { currentScope, isThenable } from './storage.js'
 
-/** A registered process-global value that can be written. Made by `cell`. */
+export interface CellOptions<T> extends SourceOptions<T> {
+  /**
+   * Called once for each replaced value, when no open epoch can see it any more: where an old pool is closed or an old
+   * registry disposed of. A promise it returns is waited for by `drain`. Its errors reach the `drain` under way, else
+   * the process as an unhandled rejection. A value that is live again is not retired.
+   */
+  retire?(old: T): unknown
+}
+
+export const CELL_OPTIONS: readonly string[] = [...SOURCE_OPTIONS, 'retire']
+
+/** @internal Where a cell keeps its live value if not in the root: a property with a getter and a setter counts. */
+export interface Keep<T> {
+  value: T
+}
+
+/** @internal */
+export interface CellParts<T> {
+  readonly name: string
+  readonly initial: T
+  readonly options: CellOptions<T>
+  readonly call: string
+  readonly site: { stack?: string }
+  readonly keep?: Keep<T> | undefined
+}
+
+/** A registered process-global value that can be written. Made by `cell` and `adopt`. */
 export class Cell<T> extends Source<T> {
-  /** The live value of a cell that keeps it itself; undefined for a plain one, whose value is in the root. */
-  readonly #own: { value: T } | undefined
+  /** Undefined for a plain cell, whose live value is in the root. */
+  readonly #keep: Keep<T> | undefined
+  readonly #retirement: Retirement<T> | undefined
 
   /** @internal */
-  constructor(name: string, initial: T, options: SourceOptions<T>, site: { stack?: string }) {
-    const plain = options.copy === undefined && (options.isolation ?? 'snapshot') === 'snapshot'
-    const own = plain ? undefined : { value: initial }
-    const getter = (): T => (own === undefined ? (root.read(this.slot) as T) : own.value)
-    super({ name, getter, options, initial: plain ? initial : UNSETTLED, call: 'cell', site })
-    this.#own = own
+  constructor({ name, initial, options, call, site, keep }: CellParts<T>) {
+    const { retire, ...sourceOptions } = options
+    if (retire !== undefined) requireFunction(retire, `${call}("${name}", …)`, 'retire')
+    const inRoot =
+      keep === undefined && options.copy === undefined && (options.isolation ?? 'snapshot') === 'snapshot'
+    const kept = inRoot ? undefined : (keep ?? { value: initial })
+    const getter = (): T => (kept === undefined ? initial : kept.value)
+    super({ name, getter, options: sourceOptions, initial: inRoot ? initial : UNSETTLED, call, site })
+    this.#keep = kept
+    this.#retirement = retire && new Retirement(this, retire)
   }
 
-  override live(): T {
-    return this.#own === undefined ? (root.read(this.slot) as T) : this.#own.value
+  /** @internal */
+  override liveNow(): T {
+    return this.#keep === undefined ? (root.read(this.slot) as T) : super.liveNow()
   }
 
   /**
@@ -65,7 +98,7 @@ export class Cell<T> extends Source<T> {
   update(next: (previous: T) => T): void {
     requireFunction(next, `cell "${this.name}".update(next)`, 'next')
     const scope = this.#writer()
-    const value = next(scope?.writeMode === 'local' && scope.isHeld() ? scope.read(this) : this.live())
+    const value = next(scope?.writeMode === 'local' && scope.isHeld() ? scope.read(this) : this.liveNow())
     if (isThenable(value)) {
       value.then(undefined, () => {})
       throw new EpochError(
@@ -80,18 +113,25 @@ export class Cell<T> extends Source<T> {
 
   /** @internal makes `value` live */
   writeLive(value: T, epoch: Epoch | undefined): void {
-    const own = this.#own
-    if (own === undefined) {
-      if (!root.write(this.slot, value)) return
-    } else {
-      const before = own.value
-      if (Object.is(before, value)) return
-      own.value = value
+    const before = this.liveNow()
+    if (Object.is(before, value)) return
+    const keep = this.#keep
+    if (keep !== undefined) {
+      keep.value = value
       root.onRollback(() => {
-        own.value = before
+        keep.value = before
       })
     }
+    if (this.isolation === 'snapshot') root.write(this.slot, keep === undefined ? value : this.sample())
+    else root.bump() // its value is not in the root, but the write is a version all the same
+    this.replaced(before, value, epoch)
+  }
+
+  /** @internal tells whoever has to know that `before` is not live any more */
+  replaced(before: T, value: T, epoch: Epoch | undefined): void {
     this.announce('live', value, epoch)
+    root.checkGroup(this.slot)
+    if (this.#retirement !== undefined) root.onCommit(() => this.#retirement?.replaced(before))
   }
 
   /** The epoch that a write belongs to, open or closed; undefined outside. */
@@ -112,6 +152,7 @@ export class Cell<T> extends Source<T> {
  * mutated in place say `copy`, and `version` to make that cheap.
  *
  * @param name unique in the process.
+ * @param initial the first live value; `undefined` is a value like any other.
  * @throws DUPLICATE_SOURCE when the name is taken, with both places.
  * @throws INVALID_ARGUMENT when an argument or option is not what it must be.
  * @example
@@ -121,7 +162,7 @@ export class Cell<T> extends Source<T> {
  *   return [config.get().debug, config.live().debug]
  * }) // => [false, true]
  */
-export function cell<T>(name: string, initial: T, options: SourceOptions<T> = {}): Cell<T> {
-  requireKnownOptions(options, 'cell(name, initial, options)', SOURCE_OPTIONS)
-  return new Cell(name, initial, options, siteOf(cell))
+export function cell<T>(name: string, initial: T, options: CellOptions<T> = {}): Cell<T> {
+  requireKnownOptions(options, 'cell(name, initial, options)', CELL_OPTIONS)
+  return new Cell({ name, initial, options, call: 'cell', site: siteOf(cell) })
 }

@@ -35,11 +35,32 @@ export interface WriteEvent extends SourceEvent {
   readonly to: 'live' | 'local' | 'polled'
 }
 
-/** Payload of `withepoch:memo:hit` and `withepoch:memo:miss`. */
+/** Payload of `withepoch:memo:*` and `withepoch:derived:*`; `epoch` is absent for a derived read outside any. */
 export interface MemoEvent {
-  readonly epoch: Epoch
+  readonly epoch?: Epoch | undefined
   /** The memo's `name` option, else the function's name. */
   readonly memo: string
+}
+
+/** Payload of `withepoch:epoch:overdue`. */
+export interface OverdueEvent extends EpochEvent {
+  readonly ageMs: number
+  readonly maxAgeMs: number
+  /** Whether it is closed now, because `ifOverdue` is 'close'. */
+  readonly closed: boolean
+  /** Where it was opened; only with `configure({ captureStacks: true })`. */
+  readonly stack?: string | undefined
+}
+
+/** Payload of `withepoch:group:broken` (an epoch opened while it was) and `withepoch:group:error`. */
+export interface GroupEvent {
+  readonly group: string
+  /** Milliseconds since the values last agreed. */
+  readonly brokenForMs: number
+  /** Whether the epoch got the live values, because `maxLagMs` is over or they never agreed yet. */
+  readonly live: boolean
+  /** `error` only: what the predicate, or a member's getter, threw. */
+  readonly error?: unknown
 }
 
 /** Where `console.log` and `util.inspect` look; by its registered name, which spares the import of `node:util`. */
@@ -47,9 +68,15 @@ export const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom') a
 
 export const epochOpen: Channel = channel('withepoch:epoch:open')
 export const epochClose: Channel = channel('withepoch:epoch:close')
+export const epochOverdue: Channel = channel('withepoch:epoch:overdue')
 export const sourceWrite: Channel = channel('withepoch:source:write')
 export const sourceWriteConflict: Channel = channel('withepoch:source:write-conflict')
 export const sourceDrift: Channel = channel('withepoch:source:drift')
 export const sourceLateRead: Channel = channel('withepoch:source:late-read')
+export const sourceRetire: Channel = channel('withepoch:source:retire')
+export const groupBroken: Channel = channel('withepoch:group:broken')
+export const groupError: Channel = channel('withepoch:group:error')
 export const memoHit: Channel = channel('withepoch:memo:hit')
 export const memoMiss: Channel = channel('withepoch:memo:miss')
+export const derivedHit: Channel = channel('withepoch:derived:hit')
+export const derivedMiss: Channel = channel('withepoch:derived:miss')

@@ -8,15 +8,9 @@
  *     reads: pinned                 reads: pinned                      reads: live, and told of
  */
 import { carrier } from './carrier.js'
-import {
-  epochClose,
-  
-  INSPECT,
-  sourceDrift,
-  sourceLateRead,
-  sourceWriteConflict,
-} from './diagnostics.js'
+import { epochClose, INSPECT, sourceDrift, sourceLateRead, sourceWriteConflict } from './diagnostics.js'
 import { EpochError, kindOf, requireFunction } from './errors.js'
+import type { IfOverdue } from './overdue.js'
 import { openEpochs } from './open-epochs.js'
 import { FAILURES, root, UNSETTLED, type Values, VERSION } from './snapshot.js'
 import type { Cell } from './cell.js'
@@ -41,6 +35,22 @@ interface Extra {
   memos: Map<unknown, unknown> | undefined
   hooks: Array<() => unknown> | undefined
   controller: AbortController | undefined
+  /** When and where it was opened, if anybody wants to know: the clock and the stack are dear. */
+  birth: Birth | undefined
+  limit: AgeLimit | undefined
+}
+
+/** @internal */
+export interface Birth {
+  readonly at: number
+  readonly site: { stack?: string } | undefined
+}
+
+/** @internal */
+export interface AgeLimit {
+  readonly maxAgeMs: number
+  readonly ifOverdue: IfOverdue
+  reported: boolean
 }
 
 /**
@@ -135,8 +145,8 @@ export class Epoch implements Scope {
   /**
    * Keeps the epoch open until `promise` settles: for background work that must go on seeing this snapshot.
    *
-   * **Caveat** A rejection is yours: if nothing else handles `promise`, it is reported as unhandled, as it would be
-   * without us. Pass `work().catch(log)` rather than `work()` where you log it.
+   * **Caveat** A rejection is not swallowed: it is reported as unhandled, even if another branch of the promise is
+   * handled. Where you handle it, pass the handled one: `epoch.waitUntil(work().catch(log))`.
    *
    * @throws EPOCH_CLOSED when the epoch is closing or closed.
    * @throws INVALID_ARGUMENT when `promise` has no `then`.
@@ -312,9 +322,17 @@ export class Epoch implements Scope {
     const values = this.#values
     if (values === undefined) return this.readLate(source)
     const value = values[source.slot]
-    if (value === UNSETTLED || value === undefined) return this.readUnsettled(source)
-    if (sourceDrift.hasSubscribers) this.reportDrift(source, value)
-    return value as T
+    const settled = value === UNSETTLED || value === undefined ? this.readUnsettled(source) : value
+    if (sourceDrift.hasSubscribers) this.reportDrift(source, settled)
+    return settled as T
+  }
+
+  /** @internal as `read`, without a trace: for comparing, not for using */
+  peek<T>(source: Source<T>): T {
+    const values = this.#values
+    if (values === undefined) return source.liveNow()
+    const value = values[source.slot]
+    return value === UNSETTLED || value === undefined ? this.readUnsettled(source) : (value as T)
   }
 
   /** @internal a slot without a plain value: pinned undefined, a captured error, first read, or never pinned */
@@ -322,18 +340,22 @@ export class Epoch implements Scope {
     const values = this.#values as Values
     const { slot } = source
     if (slot < values.length) {
-      if (values[slot] === undefined) {
-        if (sourceDrift.hasSubscribers) this.reportDrift(source, undefined)
-        return undefined as T
-      }
+      if (values[slot] === undefined) return undefined as T
       const failures = values[FAILURES] as ReadonlyMap<number, unknown> | undefined
       if (failures?.has(slot) === true) throw failures.get(slot)
     }
-    if (source.isolation === 'read-committed') return source.live()
+    if (source.isolation === 'read-committed') return source.liveNow()
     // Captured now: a source pinned at its first read, or one registered after this epoch took its snapshot.
+    const agreed = root.groupOf(slot)?.agreed()
+    if (agreed !== undefined) {
+      for (const [member, value] of agreed) {
+        if (member >= values.length || values[member] === UNSETTLED) this.#setOwn(member, value)
+      }
+      return (this.#values as Values)[slot] as T
+    }
     let value: T
     try {
-      value = source.sample(undefined)
+      value = source.sample()
     } catch (error) {
       this.#setOwn(slot, UNSETTLED)
       const own = this.#values as Values
@@ -346,9 +368,9 @@ export class Epoch implements Scope {
 
   /** @internal a read after the end: live, and told of */
   readLate<T>(source: Source<T>): T {
-    if (this.#phase === 'detached') return source.live()
+    if (this.#phase === 'detached' || source.isolation === 'read-committed') return source.liveNow()
     if (carrier.strict) throw this.#closedError(`A late read of "${source.name}"`)
-    const value = source.live()
+    const value = source.liveNow()
     if (sourceLateRead.hasSubscribers) sourceLateRead.publish(source.event(this, value))
     return value
   }
@@ -383,7 +405,7 @@ export class Epoch implements Scope {
     }
     if (this.#values === undefined) {
       // A late write. Published, it is what it would have been without us; a local one has nowhere left to go.
-      if (this.#writes === 'publish') return cell.writeLive(value, this)
+      if (this.#writes === 'publish') return cell.writeLive(value, undefined)
       throw this.#closedError(`A late write to "${cell.name}", which was to stay local,`)
     }
     if (this.#writes === 'local') {
@@ -394,11 +416,10 @@ export class Epoch implements Scope {
             'is never pinned, so nothing would read it. Write it outside the epoch (detach).',
         )
       }
-      this.writeLocal(cell, value)
-      cell.announce('local', value, this)
+      if (this.writeLocal(cell, value)) cell.announce('local', value, this)
       return
     }
-    if (!sawLive && this.hasMoved(cell) && !Object.is(cell.live(), value)) {
+    if (!sawLive && this.hasMoved(cell) && !Object.is(cell.liveNow(), value)) {
       if (sourceWriteConflict.hasSubscribers) sourceWriteConflict.publish(cell.event(this, value))
       if (carrier.strict) {
         throw new EpochError(
@@ -410,22 +431,22 @@ export class Epoch implements Scope {
     }
     cell.writeLive(value, this)
     if (cell.isolation === 'read-committed') return
-    this.#rememberForRollback()
+    this.#rememberForRollback(cell.slot)
     this.#extra?.base?.delete(cell.slot)
-    this.#setOwn(cell.slot, cell.toSnapshot(value))
-    this.dropMemos()
+    this.#replaceOwn(cell.slot, cell.toSnapshot(value))
   }
 
-  /** @internal changes this epoch's value alone: `writes: 'local'`, and the overrides given at entry */
-  writeLocal<T>(source: Source<T>, value: T): void {
-    this.#rememberForRollback()
+  /**
+   * @internal changes this epoch's value alone: `writes: 'local'`, and the overrides given at entry; false when it had
+   * that value already
+   */
+  writeLocal<T>(source: Source<T>, value: T): boolean {
+    const { slot } = source
+    this.#rememberForRollback(slot)
     const extra = this.#extend()
     const base = (extra.base ??= new Map<number, unknown>())
-    const values = this.#values as Values
-    const { slot } = source
-    if (!base.has(slot)) base.set(slot, slot < values.length ? values[slot] : UNSETTLED)
-    this.#setOwn(slot, value)
-    this.dropMemos()
+    if (!base.has(slot)) base.set(slot, this.#own(slot))
+    return this.#replaceOwn(slot, value)
   }
 
   /** @internal how this epoch takes writes */
@@ -438,14 +459,28 @@ export class Epoch implements Scope {
    * @throws EPOCH_IN_PUBLISH when called inside `publish`.
    */
   fork(name: string, writes: Writes): Epoch {
+    this.untracked()
+    return this.spawn((values) => new Epoch(values, name, writes, this))
+  }
+
+  /** @internal as `fork`, for a child of another kind */
+  spawn<E extends Epoch>(make: (values: Values) => E): E {
     root.requireWhole()
     this.#owned = false
-    const child = new Epoch(this.#values, name, writes, this)
+    const child = make(this.#values as Values)
     const base = this.#extra?.base
-    if (base !== undefined && base.size > 0) child.#extend().base = new Map(base)
+    if (base !== undefined && base.size > 0) child.inheritBase(base)
     openEpochs.addAfter(child, this)
     return child
   }
+
+  /** @internal */
+  inheritBase(base: ReadonlyMap<number, unknown>): void {
+    this.#extend().base = new Map(base)
+  }
+
+  /** @internal told when what runs here used something that a derived value cannot be compared by */
+  untracked(): void {}
 
   /** @internal whether values are held: open or closing */
   isHeld(): boolean {
@@ -464,7 +499,7 @@ export class Epoch implements Scope {
 
   /** @internal the last one closes the epoch */
   release(): void {
-    if (--this.#leases === 0 && this.#phase === 'open') this.#close()
+    if (--this.#leases === 0) this.close()
   }
 
   /** @internal the epoch's memo tables, by memo; undefined once closed */
@@ -479,7 +514,26 @@ export class Epoch implements Scope {
     if (this.#extra !== undefined) this.#extra.memos = undefined
   }
 
-  #close(): void {
+  /** @internal */
+  get birth(): Birth | undefined {
+    return this.#extra?.birth
+  }
+
+  /** @internal */
+  get ageLimit(): AgeLimit | undefined {
+    return this.#extra?.limit
+  }
+
+  /** @internal */
+  born(birth: Birth, limit: AgeLimit | undefined): void {
+    const extra = this.#extend()
+    extra.birth = birth
+    extra.limit = limit
+  }
+
+  /** @internal now, whoever still holds a lease */
+  close(): void {
+    if (this.#phase !== 'open') return
     this.#phase = 'closing'
     if (this.#extra?.hooks === undefined) this.#finish()
     else this.#runHooks(this.#extra.hooks)
@@ -512,7 +566,14 @@ export class Epoch implements Scope {
   }
 
   #extend(): Extra {
-    return (this.#extra ??= { base: undefined, memos: undefined, hooks: undefined, controller: undefined })
+    return (this.#extra ??= {
+      base: undefined,
+      memos: undefined,
+      hooks: undefined,
+      controller: undefined,
+      birth: undefined,
+      limit: undefined,
+    })
   }
 
   /** Changes one slot of this epoch's own array, which it copies first unless it already is its own. */
@@ -526,17 +587,30 @@ export class Epoch implements Scope {
     values[slot] = value
   }
 
-  /** Inside `publish`, a write that is undone in the root is undone here too. */
-  #rememberForRollback(): void {
+  #own(slot: number): unknown {
+    const values = this.#values as Values
+    return slot < values.length ? values[slot] : UNSETTLED
+  }
+
+  /** A write: what was computed from the former value is dropped with it. */
+  #replaceOwn(slot: number, value: unknown): boolean {
+    if (Object.is(this.#own(slot), value)) return false
+    this.#setOwn(slot, value)
+    this.dropMemos()
+    return true
+  }
+
+  /** Inside `publish`, a write that is undone in the root is undone here too; what was pinned meanwhile stays. */
+  #rememberForRollback(slot: number): void {
     if (!root.publishing) return
-    const values = this.#values
-    const base = this.#extra?.base && new Map(this.#extra.base)
-    this.#owned = false
+    const value = this.#own(slot)
+    const hadBase = this.#extra?.base?.has(slot) === true
+    const base = this.#extra?.base?.get(slot)
     root.onRollback(() => {
-      this.#values = values
-      this.#owned = false
-      this.dropMemos()
-      if (this.#extra !== undefined) this.#extra.base = base
+      if (this.#values === undefined) return
+      this.#replaceOwn(slot, value)
+      if (hadBase) this.#extra?.base?.set(slot, base)
+      else this.#extra?.base?.delete(slot)
     })
   }
 

@@ -4,6 +4,8 @@
  * nothing of epochs: messages are written where the mistake is noticed.
  */
 
+import type { Holder } from './drain.js'
+
 /** What went wrong, as a stable word to branch on. Each has a heading in `docs/errors.md`. */
 export type EpochErrorCode = (typeof EPOCH_ERROR_CODES)[number]
 
@@ -22,6 +24,10 @@ export const EPOCH_ERROR_CODES = [
   'WRITE_REJECTED',
   'WRITE_CONFLICT',
   'MEMO_CYCLE',
+  'ADOPT_REFUSED',
+  'DRAIN_IN_EPOCH',
+  'DRAIN_TIMEOUT',
+  'RETIRE_FAILED',
   'PROTOCOL_MISMATCH',
 ] as const
 
@@ -43,10 +49,17 @@ const BRAND = Symbol.for('withepoch.EpochError')
  */
 export class EpochError extends Error {
   readonly code: EpochErrorCode
+  /** With `DRAIN_TIMEOUT`: who holds an older epoch open. */
+  declare readonly holders?: readonly Holder[]
 
-  constructor(code: EpochErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: EpochErrorCode,
+    message: string,
+    options?: ErrorOptions & { holders?: readonly Holder[] },
+  ) {
     super(message, options)
     this.code = code
+    if (options?.holders !== undefined) this.holders = options.holders
     Object.defineProperty(this, BRAND, { value: true })
   }
 
@@ -98,5 +111,13 @@ export function requireWord(value: unknown, call: string, option: string, words:
       'INVALID_ARGUMENT',
       `${call}: ${option} is ${found}; it is one of ${words.join(', ')}.`,
     )
+  }
+}
+
+/** @throws INVALID_ARGUMENT when a number of milliseconds, or of entries, is given and not above 0. */
+export function requirePositive(value: unknown, call: string, option: string): void {
+  if (value !== undefined && !(typeof value === 'number' && value > 0)) {
+    const found = typeof value === 'number' ? String(value) : kindOf(value)
+    throw new EpochError('INVALID_ARGUMENT', `${call}: ${option} must be a number above 0, got ${found}.`)
   }
 }

@@ -16,6 +16,13 @@ interface Link {
   next: Link | undefined
 }
 
+/** A wait for older epochs to close. */
+export interface Wait {
+  cancel(): void
+  /** Those still waited for, oldest snapshot first. */
+  holders(): Epoch[]
+}
+
 class Marker implements Link {
   prev: Link | undefined = undefined
   next: Link | undefined = undefined
@@ -51,25 +58,35 @@ export class OpenEpochs {
   /**
    * Calls `reached` once every epoch that is open now has closed or moved on: at once when there is none.
    *
-   * @returns a function that calls it off.
+   * The wait can be called off, and asked who is still waited for.
    */
-  whenOlderClosed(reached: () => void): () => void {
+  whenOlderClosed(reached: () => void): Wait {
     if (this.#newest === undefined) {
       reached()
-      return () => {}
+      return { cancel() {}, holders: () => [] }
     }
     const marker = this.#newest instanceof Marker ? this.#newest : new Marker()
     if (marker !== this.#newest) this.#link(marker, this.#newest)
     marker.reached.push(reached)
-    return function cancel() {
-      const index = marker.reached.indexOf(reached)
-      if (index >= 0) marker.reached.splice(index, 1)
+    return {
+      cancel() {
+        const index = marker.reached.indexOf(reached)
+        if (index >= 0) marker.reached.splice(index, 1)
+      },
+      holders: () => {
+        const holders: Epoch[] = []
+        for (let link = marker.prev; link !== undefined; link = link.prev) {
+          if (!(link instanceof Marker)) holders.unshift(link as Epoch)
+        }
+        return holders
+      },
     }
   }
 
   /** The open epochs, oldest snapshot first. */
   *[Symbol.iterator](): Generator<Epoch> {
-    for (let link = this.#oldest; link !== undefined; link = link.next) if (!(link instanceof Marker)) yield link as Epoch
+    for (let link = this.#oldest; link !== undefined; link = link.next)
+      if (!(link instanceof Marker)) yield link as Epoch
   }
 
   #open(epoch: Epoch, after: Link | undefined): void {

@@ -37,6 +37,21 @@ interface Publication {
   readonly taken: boolean
   readonly undo: Array<() => void>
   readonly writes: Array<Omit<WriteEvent, 'version'>>
+  readonly committed: Array<() => void>
+}
+
+/** @internal What the root knows of a group: values that belong together, and what to hand out while they do not. */
+export interface Coherence {
+  readonly slots: readonly number[]
+  /** A member was written: look again. */
+  check(): void
+  /** An epoch is about to open: the values to give it in the place of the live ones; undefined for the live ones. */
+  enter(): readonly unknown[] | undefined
+  /** The last values that agreed, by slot, for a member read late; undefined where the live ones are as good. */
+  agreed(): ReadonlyArray<readonly [slot: number, value: unknown]> | undefined
+  /** Whether it goes on handing out a value that is no longer live. */
+  holds(slot: number, value: unknown): boolean
+  whenMoved(moved: () => void): void
 }
 
 interface Registration {
@@ -50,9 +65,15 @@ export class Root {
   #taken = false
   #publication: Publication | undefined
   readonly #registered = new Map<string, Registration>()
-  /** A name keeps its slot for good, so open epochs and re-registration agree, and slots are as many as names. */
+  /** A name keeps its slot for good, so a reloaded module finds it again; by isolation, for open epochs keep the old. */
   readonly #slots = new Map<string, number>()
   #polled: Array<Source<unknown>> = []
+  readonly #groups = new Set<Coherence>()
+  readonly #groupBySlot = new Map<number, Coherence>()
+  /** The live array with the values of broken groups put in, kept while it is the same. */
+  #patched:
+    | { from: Values; version: number; parts: Array<readonly unknown[] | undefined>; values: Values }
+    | undefined
 
   get version(): number {
     return this.#values[VERSION] as number
@@ -88,14 +109,17 @@ export class Root {
       }
       this.release(name, former.source)
     }
-    let slot = this.#slots.get(name)
-    if (slot === undefined) {
-      slot = Math.max(this.#values.length, FIRST_SLOT)
-      this.#slots.set(name, slot)
-    }
+    const key = `${source.isolation} ${name}`
+    const slot = this.#slots.get(key) ?? FIRST_SLOT + this.#slots.size
+    this.#slots.set(key, slot)
     this.#registered.set(name, { source, site })
     if (polled) this.#polled.push(source)
-    this.#store(slot, initial)
+    // A declaration is no write: it outlives the publication that it may be made in.
+    const declare = (): void => {
+      this.#store(slot, initial)
+      this.onRollback(declare)
+    }
+    declare()
     return slot
   }
 
@@ -138,8 +162,7 @@ export class Root {
     }
     this.requireWhole()
     if (this.#polled.length > 0) this.#poll()
-    this.#taken = true
-    return this.#values
+    return this.#groups.size === 0 ? this.#take() : this.#takeCoherent()
   }
 
   /** @throws EPOCH_IN_PUBLISH inside `publish`, where a snapshot would hold half of what is being written. */
@@ -159,7 +182,13 @@ export class Root {
    */
   publish<R>(fn: () => R): R {
     const outer = this.#publication
-    const publication: Publication = { values: this.#values, taken: this.#taken, undo: [], writes: [] }
+    const publication: Publication = {
+      values: this.#values,
+      taken: this.#taken,
+      undo: [],
+      writes: [],
+      committed: [],
+    }
     this.#publication = publication
     this.#taken = true // so that the first write copies, and the old array can be put back
     let result: R
@@ -176,16 +205,19 @@ export class Root {
     } catch (error) {
       this.#values = publication.values
       this.#taken = publication.taken
+      this.#publication = outer
       for (const undo of publication.undo.reverse()) undo()
       throw error
-    } finally {
-      this.#publication = outer
     }
+    this.#publication = outer
     if (this.#values === publication.values) this.#taken = publication.taken
     if (outer === undefined) {
       if (this.#values !== publication.values) this.#values[VERSION] = this.version + 1
+      for (const group of this.#groups) group.check()
       for (const write of publication.writes) sourceWrite.publish({ ...write, version: this.version })
+      for (const committed of publication.committed) committed()
     } else {
+      outer.committed.push(...publication.committed)
       outer.undo.push(...publication.undo)
       outer.writes.push(...publication.writes)
     }
@@ -203,13 +235,77 @@ export class Root {
     else this.#publication.writes.push(write)
   }
 
+  /** Calls `committed` once the writes so far are visible: now, or when the publication in progress has succeeded. */
+  onCommit(committed: () => void): void {
+    if (this.#publication === undefined) committed()
+    else this.#publication.committed.push(committed)
+  }
+
+  addGroup(group: Coherence): void {
+    this.#groups.add(group)
+    for (const slot of group.slots) this.#groupBySlot.set(slot, group)
+  }
+
+  removeGroup(group: Coherence): void {
+    this.#groups.delete(group)
+    for (const slot of group.slots) this.#groupBySlot.delete(slot)
+  }
+
+  groupOf(slot: number): Coherence | undefined {
+    return this.#groupBySlot.get(slot)
+  }
+
+  /** A slot was written: its group looks again, but not at half a publication. */
+  checkGroup(slot: number): void {
+    if (this.#publication === undefined) this.#groupBySlot.get(slot)?.check()
+  }
+
+  /** The group that still hands out `value`, though it is not live any more. */
+  holderOf(slot: number, value: unknown): Coherence | undefined {
+    const group = this.#groupBySlot.get(slot)
+    return group?.holds(slot, value) === true ? group : undefined
+  }
+
+  /** A new version with the same values: what epochs get from here on differs in another way. */
+  bump(): void {
+    this.#store(FAILURES, this.#values[FAILURES])
+  }
+
+  #take(): Values {
+    this.#taken = true
+    return this.#values
+  }
+
+  #takeCoherent(): Values {
+    const groups = [...this.#groups]
+    const parts = groups.map((group) => group.enter())
+    if (parts.every((part) => part === undefined)) return this.#take()
+    const { version } = this
+    const former = this.#patched
+    const same = (part: unknown, index: number): boolean => part === former?.parts[index]
+    if (former?.from === this.#values && former.version === version && parts.every(same)) return former.values
+    const values = this.#values.slice()
+    const failures = new Map(values[FAILURES] as Failures)
+    for (const [index, part] of parts.entries()) {
+      for (const [member, slot] of (part === undefined ? [] : (groups[index]?.slots ?? [])).entries()) {
+        values[slot] = part?.[member]
+        failures.delete(slot)
+      }
+    }
+    values[FAILURES] = failures.size === 0 ? undefined : failures
+    this.#patched = { from: this.#values, version, parts, values }
+    return values
+  }
+
   #poll(): void {
     const changed: Array<Source<unknown>> = []
     for (const source of this.#polled) {
       const { slot } = source
       try {
-        const value = source.sample(this.#values[slot])
-        if (Object.is(value, this.#values[slot])) continue
+        const value = source.sample()
+        const before = this.#values[slot]
+        if (Object.is(value, before)) continue
+        if (before !== UNSETTLED && source.movedFrom(before)) changed.push(source)
         this.#store(slot, value)
         this.#setFailures((failures) => failures.delete(slot), slot)
       } catch (error) {
@@ -217,8 +313,8 @@ export class Root {
         if (failures?.has(slot) === true && Object.is(failures.get(slot), error)) continue
         this.#store(slot, UNSETTLED)
         this.#setFailures((failures) => failures.set(slot, error))
+        changed.push(source)
       }
-      changed.push(source)
     }
     if (sourceWrite.hasSubscribers)
       for (const source of changed) source.announce('polled', this.#values[source.slot])

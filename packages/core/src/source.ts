@@ -25,7 +25,8 @@ export interface SourceOptions<T> {
   isolation?: Isolation | undefined
   /**
    * Applied at capture, for a value that is mutated in place: a snapshot of a reference is not a snapshot of what it
-   * refers to. Return a copy; freeze that copy if you like, never the original.
+   * refers to. Return a copy; freeze that copy if you like, never the original. Without `version` a change in place goes
+   * unnoticed by `isStale`, `validate` and drift: they then tell replaced values only.
    */
   copy?(value: T): T
   /**
@@ -70,6 +71,7 @@ export class Source<T> {
   readonly #getter: () => T
   readonly #options: SourceOptions<T>
   readonly #origins: WeakMap<object, Origin> | undefined
+  #lastCopy: T | undefined
   #asyncGetterError: EpochError | undefined
 
   /** @internal */
@@ -123,9 +125,9 @@ export class Source<T> {
    */
   get(): T {
     // Nobody is pinned and nobody asks about late reads: spare the async-local look-up, which costs more than the read.
-    if (carrier.open === 0 && !carrier.strict && !sourceLateRead.hasSubscribers) return this.live()
+    if (carrier.open === 0 && !carrier.strict && !sourceLateRead.hasSubscribers) return this.liveNow()
     const scope = currentScope()
-    return scope === undefined ? this.live() : scope.read(this)
+    return scope === undefined ? this.liveNow() : scope.read(this)
   }
 
   /**
@@ -135,9 +137,9 @@ export class Source<T> {
    * @throws what the getter throws; ASYNC_GETTER when it returns a promise.
    */
   live(): T {
-    const value = sampling(this.#getter)
-    if (isThenable(value)) throw this.#asyncGetter(value)
-    return value
+    // A derived value that was computed from it depends on something that is not in the snapshot.
+    if (carrier.deriving > 0) currentScope()?.owner().untracked()
+    return this.liveNow()
   }
 
   /**
@@ -157,11 +159,20 @@ export class Source<T> {
     return `${this.constructor.name} { '${this.name}', ${this.isolation} }`
   }
 
-  /** @internal the value as a snapshot holds it; `current` is what the root holds now */
-  sample(current: unknown): T {
-    const value = this.live()
-    const origin = this.#options.version && this.#originOf(current)
-    return origin !== undefined && this.#isOrigin(origin, value) ? (current as T) : this.toSnapshot(value)
+  /** @internal */
+  liveNow(): T {
+    const value = sampling(this.#getter)
+    if (isThenable(value)) throw this.#asyncGetter(value)
+    return value
+  }
+
+  /** @internal the value as a snapshot holds it */
+  sample(): T {
+    const value = this.liveNow()
+    const origin = this.#options.version && this.#originOf(this.#lastCopy)
+    return origin !== undefined && this.#isOrigin(origin, value)
+      ? (this.#lastCopy as T)
+      : this.toSnapshot(value)
   }
 
   /** @internal */
@@ -170,6 +181,7 @@ export class Source<T> {
     const copy = this.#options.copy(value)
     if (typeof copy === 'object' && copy !== null) {
       this.#origins?.set(copy, { original: value, version: this.#versionNow() })
+      if (this.#options.version !== undefined) this.#lastCopy = copy
     }
     return copy
   }
@@ -177,7 +189,7 @@ export class Source<T> {
   /** @internal whether the live value is another than the captured one; a getter that throws now has moved */
   movedFrom(captured: unknown): boolean {
     try {
-      const value = this.live()
+      const value = this.liveNow()
       const origin = this.#originOf(captured)
       return origin === undefined
         ? !Object.is(this.toSnapshot(value), captured)
@@ -190,7 +202,7 @@ export class Source<T> {
   /** @internal */
   movedFromFailure(): boolean {
     try {
-      this.live()
+      this.liveNow()
       return true
     } catch {
       return false
@@ -280,7 +292,7 @@ function firstFrame(site: { stack?: string }): string {
 }
 
 /** Runs a getter so that whatever it reads is live, and `withEpoch` inside it is an error. */
-function sampling<R>(getter: () => R): R {
+export function sampling<R>(getter: () => R): R {
   const outer = carrier.sampling
   carrier.sampling = true
   try {

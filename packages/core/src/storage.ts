@@ -25,6 +25,17 @@ export function enter<A extends unknown[], R>(scope: Scope, fn: (...args: A) => 
   return storage.run(scope, fn, ...args)
 }
 
+/**
+ * The context in which the library was loaded: no request of anybody's, neither ours nor another library's, if it was
+ * loaded at start-up.
+ */
+const runClean = AsyncLocalStorage.snapshot()
+
+/** Runs `fn` with no async context at all, so that what it starts holds no request. */
+export function enterClean<R>(fn: () => R): R {
+  return runClean(fn)
+}
+
 /** A native promise for any thenable; a lazy one (a query builder) does its work in the context of this call. */
 export function toPromise(thenable: PromiseLike<unknown>): Promise<unknown> {
   if (thenable instanceof Promise && thenable.constructor === Promise) return thenable

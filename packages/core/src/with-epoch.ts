@@ -5,10 +5,18 @@
 import { boundIterator, isIterator } from './bind.js'
 import { carrier } from './carrier.js'
 import { Epoch, requireSource, type Writes } from './epoch.js'
-import { EpochError, kindOf, requireFunction, requireKnownOptions, requireWord } from './errors.js'
+import {
+  EpochError,
+  kindOf,
+  requireFunction,
+  requireKnownOptions,
+  requirePositive,
+  requireWord,
+} from './errors.js'
 import { openEpochs } from './open-epochs.js'
+import { type IfOverdue, watchAges } from './overdue.js'
 import { root } from './snapshot.js'
-import type { Source } from './source.js'
+import { siteOf, type Source } from './source.js'
 import { currentEpoch, currentScope, enter, isThenable, toPromise } from './storage.js'
 
 /** A source and the value that an epoch is to see for it. */
@@ -41,9 +49,13 @@ export interface EpochOptions<V extends readonly unknown[] = readonly unknown[]>
    * @default 'publish', or what the forked parent has
    */
   writes?: Writes | undefined
+  /** Milliseconds after which this epoch, if still open, is overdue. @default what `configure` says */
+  maxAgeMs?: number | undefined
+  /** What to do when it is overdue: `report` it, or report and `close` it. @default what `configure` says */
+  ifOverdue?: IfOverdue | undefined
 }
 
-const OPTIONS = ['name', 'ifNested', 'values', 'writes']
+const OPTIONS = ['name', 'ifNested', 'values', 'writes', 'maxAgeMs', 'ifOverdue']
 const NESTINGS = ['reuse', 'fork', 'fresh', 'throw']
 const WRITES: readonly Writes[] = ['publish', 'local', 'reject']
 const NO_OPTIONS: EpochOptions = {}
@@ -105,7 +117,7 @@ export function withEpoch(first: unknown, second?: unknown): unknown {
   const joins =
     ifNested === 'reuse' && (values === undefined || values.length === 0) && writes === outer.writeMode
   if (joins) return finish(outer, handler(outer), true)
-  return run(override(outer.fork(options.name ?? outer.name, writes), values), handler)
+  return run(prepare(outer.fork(options.name ?? outer.name, writes), options), handler)
 }
 
 /**
@@ -147,7 +159,7 @@ function openFresh(options: EpochOptions, parent: Epoch | undefined): Epoch {
     realParent(parent),
   )
   openEpochs.add(epoch)
-  return override(epoch, options.values)
+  return prepare(epoch, options)
 }
 
 /** The detached sentinel is nobody's parent. */
@@ -155,9 +167,19 @@ function realParent(parent: Epoch | undefined): Epoch | undefined {
   return parent?.id === 0 ? undefined : parent
 }
 
-function override(epoch: Epoch, values: EpochOptions['values']): Epoch {
+/** What the options ask of an epoch that has just been opened. */
+function prepare(epoch: Epoch, options: EpochOptions): Epoch {
   if (epoch.writeMode !== 'publish') carrier.guardWrites = true
-  for (const [source, value] of values ?? []) epoch.writeLocal(source, value)
+  const { values, maxAgeMs = carrier.maxAgeMs, ifOverdue = carrier.ifOverdue } = options
+  if (values !== undefined) for (const [source, value] of values) epoch.writeLocal(source, value)
+  if (maxAgeMs !== undefined || carrier.captureStacks) {
+    const site = carrier.captureStacks ? siteOf(withEpoch) : undefined
+    epoch.born(
+      { at: Date.now(), site },
+      maxAgeMs === undefined ? undefined : { maxAgeMs, ifOverdue, reported: false },
+    )
+    if (options.maxAgeMs !== undefined) watchAges(options.maxAgeMs)
+  }
   return epoch
 }
 
@@ -182,7 +204,7 @@ function finish(epoch: Epoch, result: unknown, joined: boolean): unknown {
   if (isThenable(result)) {
     if (joined) epoch.hold()
     return toPromise(result).then(
-      (value) => finish(epoch, value, false),
+      (value) => runInside(epoch, () => value),
       (error: unknown) => {
         epoch.release()
         throw error
@@ -202,6 +224,8 @@ function checkOptions(options: EpochOptions): void {
   requireKnownOptions(options, call, OPTIONS)
   requireWord(options.ifNested, call, 'ifNested', NESTINGS)
   requireWord(options.writes, call, 'writes', WRITES)
+  requirePositive(options.maxAgeMs, call, 'maxAgeMs')
+  requireWord(options.ifOverdue, call, 'ifOverdue', ['report', 'close'])
   if (options.name !== undefined && typeof options.name !== 'string') {
     throw new EpochError('INVALID_ARGUMENT', `${call}: name must be a string, got ${kindOf(options.name)}.`)
   }

@@ -1,0 +1,136 @@
+/**
+ * Waiting until nobody sees the past: for shutdown, and for whoever has to know that a reload has taken hold
+ * everywhere. Nothing is stopped or blocked by it; epochs opened meanwhile are not waited for.
+ */
+import { carrier } from './carrier.js'
+import type { Epoch } from './epoch.js'
+import { EpochError, kindOf, requireKnownOptions } from './errors.js'
+import { openEpochs, type Wait } from './open-epochs.js'
+import { currentEpoch } from './storage.js'
+
+export interface DrainOptions {
+  /** Milliseconds after which to give up. Default: `Infinity`. Minimum: 0. */
+  timeoutMs?: number | undefined
+  /** Gives up when aborted; `drain` then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+/** One who holds an epoch open; the property `holders` of a `DRAIN_TIMEOUT` error lists them, oldest first. */
+export interface Holder {
+  readonly id: number
+  readonly name: string
+  readonly phase: 'open' | 'closing' | 'closed'
+  /**
+   * Milliseconds since it was opened. Exact with `captureStacks` or `maxAgeMs`, which take the time at entry; without
+   * them the clock is not read at entry, and this is the time since `drain` was called: a lower bound.
+   */
+  readonly ageMs: number
+  /** Where it was opened; only with `configure({ captureStacks: true })`. */
+  readonly stack?: string | undefined
+}
+
+/**
+ * Resolves when every epoch older than this call has closed, and every value that was replaced before it has been
+ * retired.
+ *
+ * Use it after a reload, to know that nobody works with the old state any more, and before exit.
+ *
+ * **Caveat** On timeout nothing is forced: the epochs go on, later ones too. Give overdue epochs a `maxAgeMs` for that.
+ *
+ * @throws DRAIN_IN_EPOCH when called inside an epoch, which would wait for itself.
+ * @throws DRAIN_TIMEOUT when `timeoutMs` has passed; `error.holders` says who holds on.
+ * @throws RETIRE_FAILED when a `retire` failed meanwhile; `error.cause` is its error, or an AggregateError of several.
+ * @throws INVALID_ARGUMENT when an option is unknown or not what it must be.
+ * @example
+ * const pool = cell('docs.drain.pool', { closed: false }, { retire: (old) => { old.closed = true } })
+ * const old = pool.live()
+ * pool.set({ closed: false })
+ * await drain({ timeoutMs: 5_000 })
+ * old.closed // => true
+ */
+export async function drain(options: DrainOptions = {}): Promise<void> {
+  requireKnownOptions(options, 'drain(options)', ['timeoutMs', 'signal'])
+  const { timeoutMs = Infinity, signal } = options
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+    const found = typeof timeoutMs === 'number' ? String(timeoutMs) : kindOf(timeoutMs)
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      `drain(options): timeoutMs must be a number, 0 or more, got ${found}.`,
+    )
+  }
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      `drain(options): signal must be an AbortSignal, got ${kindOf(signal)}.`,
+    )
+  }
+  const inside = currentEpoch()
+  if (inside !== undefined) {
+    throw new EpochError(
+      'DRAIN_IN_EPOCH',
+      `drain() was called inside epoch #${inside.id} "${inside.name}", which would wait for itself. Call it outside, ` +
+        'or start it in detach(() => drain()) and do not await it here.',
+    )
+  }
+  signal?.throwIfAborted()
+
+  const calledAt = Date.now()
+  const errors: unknown[] = []
+  carrier.drains.add(errors)
+  let wait: Wait | undefined
+  let stop = (): void => {}
+  try {
+    await new Promise<void>((resolve, reject) => {
+      wait = openEpochs.whenOlderClosed(() => void retired().then(resolve))
+      const give = (reason: unknown): void => {
+        wait?.cancel()
+        reject(reason as Error)
+      }
+      const abort = (): void => give(signal?.reason)
+      const timer = timeoutMs > MAX_TIMER_MS ? undefined : setTimeout(() => give(timedOut()), timeoutMs)
+      signal?.addEventListener('abort', abort)
+      stop = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', abort)
+      }
+    })
+  } finally {
+    stop()
+    carrier.drains.delete(errors)
+  }
+  if (errors.length > 0) {
+    const cause = errors.length === 1 ? errors[0] : new AggregateError(errors)
+    throw new EpochError(
+      'RETIRE_FAILED',
+      `drain(): every older epoch has closed, but ${errors.length} retire call(s) failed. The error is the cause.`,
+      { cause },
+    )
+  }
+
+  function timedOut(): EpochError {
+    const holders = (wait?.holders() ?? []).map((epoch) => holderOf(epoch, calledAt))
+    const who = holders.map(({ id, name, ageMs }) => `#${id} "${name}" (${ageMs} ms)`).join(', ')
+    return new EpochError(
+      'DRAIN_TIMEOUT',
+      `drain({ timeoutMs: ${timeoutMs} }): ` +
+        (holders.length > 0
+          ? `${holders.length} older epoch(s) still open: ${who}. Nothing was changed.`
+          : `every older epoch has closed, but ${carrier.retiring.size} retire call(s) have not settled.`) +
+        ' Wait longer, or give epochs a maxAgeMs.',
+      { holders },
+    )
+  }
+}
+
+/** The longest delay that a timer takes; past it, `setTimeout` would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** Retiring may replace and so retire more. */
+async function retired(): Promise<void> {
+  while (carrier.retiring.size > 0) await Promise.all(carrier.retiring)
+}
+
+function holderOf(epoch: Epoch, since: number): Holder {
+  const { id, name, phase, birth } = epoch
+  return { id, name, phase, ageMs: Date.now() - (birth?.at ?? since), stack: birth?.site?.stack }
+}

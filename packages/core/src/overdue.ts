@@ -1,0 +1,54 @@
+/**
+ * Epochs that stay open too long: a promise that never settles, an iterator that nobody finishes. One sweeper for all
+ * of them, which never keeps the process alive and runs only while somebody has set a `maxAgeMs`.
+ */
+import { carrier } from './carrier.js'
+import { epochOverdue } from './diagnostics.js'
+import { openEpochs } from './open-epochs.js'
+import { enterClean } from './storage.js'
+
+/** What to do with an epoch past its `maxAgeMs`: tell of it once, or tell of it and close it. */
+export type IfOverdue = 'report' | 'close'
+
+/** Sweeps often enough that an overdue epoch is noticed within a quarter of its age. */
+export function watchAges(maxAgeMs: number): void {
+  const everyMs = Math.min(Math.max(Math.ceil(maxAgeMs / 4), MIN_SWEEP_MS), MAX_SWEEP_MS)
+  if (carrier.sweeper !== undefined && carrier.sweeper.everyMs <= everyMs) return
+  stop()
+  // In a clean context, or the timer would hold the request that happened to start it.
+  const timer = enterClean(() => setInterval(sweep, everyMs))
+  timer.unref?.()
+  carrier.sweeper = { timer, everyMs }
+}
+
+const MIN_SWEEP_MS = 5
+const MAX_SWEEP_MS = 15_000
+
+function sweep(): void {
+  const now = Date.now()
+  let watched = carrier.maxAgeMs !== undefined
+  for (const epoch of [...openEpochs]) {
+    const limit = epoch.ageLimit
+    if (limit === undefined) continue
+    watched = true
+    const ageMs = now - (epoch.birth?.at ?? now)
+    if (ageMs < limit.maxAgeMs || limit.reported) continue
+    limit.reported = true
+    if (epochOverdue.hasSubscribers) {
+      epochOverdue.publish({
+        epoch,
+        ageMs,
+        maxAgeMs: limit.maxAgeMs,
+        closed: limit.ifOverdue === 'close',
+        stack: epoch.birth?.site?.stack,
+      })
+    }
+    if (limit.ifOverdue === 'close') epoch.close()
+  }
+  if (!watched) stop()
+}
+
+function stop(): void {
+  clearInterval(carrier.sweeper?.timer)
+  carrier.sweeper = undefined
+}

@@ -1,0 +1,67 @@
+/**
+ * When a replaced value may be closed: once no open epoch can see it any more. Epoch-based reclamation, for pools,
+ * registries and clients that are swapped under load. The waiting is the list of open epochs' (`open-epochs.ts`); this
+ * file knows what a value still in use looks like, and where errors go.
+ */
+import { carrier } from './carrier.js'
+import { sourceRetire } from './diagnostics.js'
+import { detached } from './epoch.js'
+import { openEpochs } from './open-epochs.js'
+import { root } from './snapshot.js'
+import type { Source } from './source.js'
+import { enter, isThenable, toPromise } from './storage.js'
+
+/** The replaced values of one cell that are waiting to be retired. */
+export class Retirement<T> {
+  readonly #cell: Source<T>
+  readonly #retire: (old: T) => unknown
+  /** How often each value stands in the queue: one that was live twice is retired once, after its last time. */
+  readonly #waiting = new Map<T, number>()
+
+  constructor(cell: Source<T>, retire: (old: T) => unknown) {
+    this.#cell = cell
+    this.#retire = retire
+  }
+
+  /** `old` has just been replaced. */
+  replaced(old: T): void {
+    this.#waiting.set(old, (this.#waiting.get(old) ?? 0) + 1)
+    this.#wait(old)
+  }
+
+  #wait(old: T): void {
+    openEpochs.whenOlderClosed(() => {
+      // A group that is broken goes on handing out its last coherent values: wait until it has moved on.
+      const holder = root.holderOf(this.#cell.slot, old)
+      if (holder === undefined) this.#unseen(old)
+      else holder.whenMoved(() => this.#wait(old))
+    })
+  }
+
+  #unseen(old: T): void {
+    const times = (this.#waiting.get(old) ?? 1) - 1
+    if (times > 0) return void this.#waiting.set(old, times)
+    this.#waiting.delete(old)
+    if (Object.is(this.#cell.liveNow(), old)) return // it is live again; its next replacement brings it back here
+    if (sourceRetire.hasSubscribers) sourceRetire.publish(this.#cell.event(undefined, old))
+    try {
+      const result = enter(detached, this.#retire, old)
+      if (isThenable(result)) track(toPromise(result))
+    } catch (error) {
+      fail(error)
+    }
+  }
+}
+
+function track(retiring: Promise<unknown>): void {
+  const tracked = retiring.catch(fail).then(() => {
+    carrier.retiring.delete(tracked)
+  })
+  carrier.retiring.add(tracked)
+}
+
+/** A `drain` that is under way rejects with it; with none, the process hears of it as an unhandled rejection. */
+function fail(error: unknown): void {
+  if (carrier.drains.size === 0) void Promise.reject(error)
+  for (const errors of carrier.drains) errors.push(error)
+}
