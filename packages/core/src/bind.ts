@@ -44,6 +44,7 @@ export function bind<This, A extends unknown[], R>(
  */
 export function detach<R>(fn: () => R): R {
   requireFunction(fn, 'detach(fn)', 'fn')
+  currentScope()?.owner().untracked()
   return enter(detached, fn)
 }
 
@@ -110,7 +111,7 @@ type Listener = (...args: unknown[]) => unknown
 /** EventEmitter looks at `.listener` to find what `off` is given and what `listeners` shows. */
 function boundListener(run: Listener, listener: Listener): Listener {
   if (typeof listener !== 'function') return listener // the emitter's own error says it best
-  return Object.assign(bind(run), { listener: (listener as { listener?: Listener }).listener ?? listener })
+  return Object.assign(bind(run), { listener })
 }
 
 /**
@@ -149,14 +150,21 @@ export function bindIterable<I extends Iterable<unknown> | AsyncIterable<unknown
 
 type AnyIterator = Iterator<unknown, unknown, unknown> | AsyncIterator<unknown, unknown, unknown>
 
-/** An iterator that is its own iterable, as generators are; a cursor that makes iterators is not one. */
+/**
+ * An iterator that is its own iterable, as generators are; a cursor that makes iterators is not one. The symbols are
+ * looked at first, and a value that objects to being looked at is none: handlers return proxies that throw on any name
+ * they do not know.
+ */
 export function isIterator(value: unknown): value is AnyIterator {
   if (typeof value !== 'object' || value === null) return false
   const object = value as Record<string | symbol, unknown>
-  if (typeof object['next'] !== 'function') return false
-  const self = object[Symbol.asyncIterator] ?? object[Symbol.iterator]
   try {
-    return typeof self === 'function' && Reflect.apply(self, value, []) === value
+    const self = object[Symbol.asyncIterator] ?? object[Symbol.iterator]
+    return (
+      typeof self === 'function' &&
+      typeof object['next'] === 'function' &&
+      Reflect.apply(self, value, []) === value
+    )
   } catch {
     return false
   }

@@ -9,7 +9,7 @@ import type { Epoch } from './epoch.js'
 import { Retirement } from './retirement.js'
 import { root, UNSETTLED } from './snapshot.js'
 import { siteOf, Source, SOURCE_OPTIONS, type SourceOptions } from './source.js'
-import { currentScope, isThenable } from './storage.js'
+import { currentScope, disown, isThenable } from './storage.js'
 
 export interface CellOptions<T> extends SourceOptions<T> {
   /**
@@ -45,15 +45,14 @@ export class Cell<T> extends Source<T> {
 
   /** @internal */
   constructor({ name, initial, options, call, site, keep }: CellParts<T>) {
-    const { retire, ...sourceOptions } = options
-    if (retire !== undefined) requireFunction(retire, `${call}("${name}", …)`, 'retire')
+    if (options.retire !== undefined) requireFunction(options.retire, `${call}("${name}", …)`, 'retire')
     const inRoot =
       keep === undefined && options.copy === undefined && (options.isolation ?? 'snapshot') === 'snapshot'
     const kept = inRoot ? undefined : (keep ?? { value: initial })
     const getter = (): T => (kept === undefined ? initial : kept.value)
-    super({ name, getter, options: sourceOptions, initial: inRoot ? initial : UNSETTLED, call, site })
+    super({ name, getter, options, initial: inRoot ? initial : UNSETTLED, call, site })
     this.#keep = kept
-    this.#retirement = retire && new Retirement(this, retire)
+    this.#retirement = options.retire && new Retirement(this, (old) => options.retire?.(old))
   }
 
   /** @internal */
@@ -100,7 +99,7 @@ export class Cell<T> extends Source<T> {
     const scope = this.#writer()
     const value = next(scope?.writeMode === 'local' && scope.isHeld() ? scope.read(this) : this.liveNow())
     if (isThenable(value)) {
-      value.then(undefined, () => {})
+      disown(value)
       throw new EpochError(
         'INVALID_ARGUMENT',
         `cell "${this.name}".update(next): next returned a promise. It must be synchronous, or another write would come ` +

@@ -313,7 +313,7 @@ export class Epoch implements Scope {
   }
 
   /** @internal */
-  computing(): undefined {
+  computing(): unknown {
     return undefined
   }
 

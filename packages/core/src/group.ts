@@ -8,7 +8,7 @@ import { requireSource } from './epoch.js'
 import { EpochError, kindOf, requireFunction, requireKnownOptions, requirePositive } from './errors.js'
 import { type Coherence, root, UNSETTLED } from './snapshot.js'
 import { sampling, type Source } from './source.js'
-import { isThenable } from './storage.js'
+import { disown, isThenable } from './storage.js'
 
 export interface GroupOptions<V extends readonly unknown[]> {
   /**
@@ -189,7 +189,7 @@ class Agreement implements Group, Coherence {
     try {
       agree = sampling(() => this.#coherent(...values))
       if (isThenable(agree)) {
-        agree.then(undefined, () => {})
+        disown(agree)
         throw new TypeError('coherent returned a promise; it must be synchronous')
       }
     } catch (error) {

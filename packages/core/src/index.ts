@@ -1,7 +1,9 @@
 // declare
 export { source, type Isolation, type Source, type SourceOptions } from './source.js'
-export { cell, type Cell } from './cell.js'
+export { cell, type Cell, type CellOptions } from './cell.js'
+export { adopt, type Adopted, type AdoptOptions } from './adopt.js'
 export { publish } from './publish.js'
+export { group, type Group, type GroupOptions } from './group.js'
 
 // enter
 export { withEpoch, type EpochOptions, type Override } from './with-epoch.js'
@@ -10,11 +12,20 @@ export type { Epoch, Writes } from './epoch.js'
 
 // reuse
 export { memo, type Memo, type MemoOptions } from './memo.js'
+export { derived, type Derived, type DerivedOptions } from './derived.js'
 
-// propagate
+// propagate and end
 export { bind, bindEmitter, bindIterable, detach } from './bind.js'
+export { drain, type DrainOptions, type Holder } from './drain.js'
 
 // set up, watch, and what can go wrong
 export { configure, type Settings } from './configure.js'
-export type { EpochEvent, MemoEvent, SourceEvent, WriteEvent } from './diagnostics.js'
+export type {
+  EpochEvent,
+  GroupEvent,
+  MemoEvent,
+  OverdueEvent,
+  SourceEvent,
+  WriteEvent,
+} from './diagnostics.js'
 export { EpochError, type EpochErrorCode } from './errors.js'

@@ -8,7 +8,7 @@ import type { Epoch, Scope } from './epoch.js'
 import { requireFunction, requireKnownOptions } from './errors.js'
 import { board, type Flight, launch } from './flight.js'
 import type { Source } from './source.js'
-import { currentScope, enter, isThenable, toPromise } from './storage.js'
+import { callThrough, currentScope, enter } from './storage.js'
 
 export interface MemoOptions<A extends unknown[]> {
   /**
@@ -102,7 +102,7 @@ export function memo<A extends unknown[], R>(
     if (memoMiss.hasSubscribers) memoMiss.publish({ epoch, memo: name })
     const flight: Flight = { name, state: 'running', result: undefined, waitsFor: undefined }
     node.flight = flight
-    const run = (): unknown => enter(new Frame(epoch, flight), runInFrame, fn, args)
+    const run = (): unknown => enter(new Frame(epoch, flight), callThrough, fn, args)
     return launch(flight, caller, run, (succeeded) => {
       if (!succeeded && node.flight === flight) node.flight = undefined
     }) as R
@@ -112,12 +112,6 @@ export function memo<A extends unknown[], R>(
     currentScope()?.owner().memoTables()?.delete(memoized)
   }
   return memoized
-}
-
-/** A lazy thenable (a query builder) does its work when `then` is called, so that is called inside the frame too. */
-function runInFrame<A extends unknown[]>(fn: (...args: A) => unknown, args: A): unknown {
-  const result = fn(...args)
-  return isThenable(result) ? toPromise(result) : result
 }
 
 function pathOf(key: unknown): readonly unknown[] {

@@ -12,7 +12,7 @@
 import { carrier } from './carrier.js'
 import { sourceWrite, type WriteEvent } from './diagnostics.js'
 import { EpochError } from './errors.js'
-import { isThenable } from './storage.js'
+import { disown, isThenable } from './storage.js'
 import type { Source } from './source.js'
 
 /** `[version, failures, value of slot 2, value of slot 3, …]`, immutable from the moment an epoch takes it. */
@@ -195,7 +195,7 @@ export class Root {
     try {
       result = fn()
       if (isThenable(result)) {
-        result.then(undefined, () => {}) // its rejection is ours to replace, not to report twice
+        disown(result)
         throw new EpochError(
           'ASYNC_PUBLISH',
           'publish(fn): fn returned a promise. Publishing is synchronous, or others would see half of it; the writes ' +

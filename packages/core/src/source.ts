@@ -8,7 +8,7 @@ import { INSPECT, sourceLateRead, type SourceEvent, sourceWrite, type WriteEvent
 import type { Epoch } from './epoch.js'
 import { EpochError, kindOf, requireFunction, requireKnownOptions, requireWord } from './errors.js'
 import { root, UNSETTLED } from './snapshot.js'
-import { currentScope, isThenable } from './storage.js'
+import { currentScope, disown, isThenable } from './storage.js'
 
 /**
  * When an epoch pins a source, in SQL's words.
@@ -178,7 +178,7 @@ export class Source<T> {
   /** @internal */
   toSnapshot(value: T): T {
     if (this.#options.copy === undefined) return value
-    const copy = this.#options.copy(value)
+    const copy = sampling(() => this.#options.copy?.(value)) as T
     if (typeof copy === 'object' && copy !== null) {
       this.#origins?.set(copy, { original: value, version: this.#versionNow() })
       if (this.#options.version !== undefined) this.#lastCopy = copy
@@ -243,7 +243,7 @@ export class Source<T> {
 
   /** One error per source, not per call, so that polling it again is no change. */
   #asyncGetter(promise: PromiseLike<unknown>): EpochError {
-    promise.then(undefined, () => {}) // refused, so its rejection is nobody's
+    disown(promise)
     return (this.#asyncGetterError ??= new EpochError(
       'ASYNC_GETTER',
       `The getter of source "${this.name}" returned a promise, which would be captured before it has a value. Let the ` +

@@ -42,6 +42,24 @@ export function toPromise(thenable: PromiseLike<unknown>): Promise<unknown> {
   return new Promise((resolve, reject) => thenable.then(resolve, reject))
 }
 
+/**
+ * For a promise that is refused: its rejection is nobody's, and must not end the process. Of a thenable that is no promise
+ * nothing is asked: a lazy one would start its work.
+ */
+export function disown(thenable: PromiseLike<unknown>): void {
+  try {
+    Promise.prototype.then.call(thenable as Promise<unknown>, undefined, () => {})
+  } catch {
+    // no promise of any realm
+  }
+}
+
+/** Calls `fn`; a lazy thenable (a query builder) does its work when `then` is called, so that is called here too. */
+export function callThrough<A extends unknown[]>(fn: (...args: A) => unknown, args: A): unknown {
+  const result = fn(...args)
+  return isThenable(result) ? toPromise(result) : result
+}
+
 /** Duck-typed, because a promise from another realm (vm, a test runner) is no instance of ours. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (

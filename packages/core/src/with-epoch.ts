@@ -152,6 +152,7 @@ export function tryGetEpoch(): Epoch | undefined {
 }
 
 function openFresh(options: EpochOptions, parent: Epoch | undefined): Epoch {
+  parent?.untracked()
   const epoch = new Epoch(
     root.capture(),
     options.name ?? 'anonymous',

@@ -1,0 +1,513 @@
+/**
+ * Somebody else's property, turned into a cell in place: code that has never heard of us goes on reading and writing
+ * it, and from then on goes through the cell. What cannot be adopted is refused with the reason, and left untouched.
+ *
+ * A property of a known object keeps its value in the root, like any cell. One at the end of a path, where a container
+ * may come later or be replaced, keeps it in the container, and is looked up again at each entry. A place (`Place`) is
+ * one property that we stand in for; this file knows how to take it and how to give it back.
+ */
+import { Cell, CELL_OPTIONS, type CellOptions, type Keep } from './cell.js'
+import { EpochError, kindOf, requireKnownOptions } from './errors.js'
+import { root } from './snapshot.js'
+import { siteOf } from './source.js'
+
+export interface AdoptOptions<T> extends CellOptions<T> {
+  /** Unique in the process. @default the key, or the keys of the path joined by dots */
+  name?: string | undefined
+  /**
+   * The property holds a function without parameters (`process.cwd`): adopt what it returns. Such a cell cannot be
+   * written, but it can be overridden with `values`.
+   *
+   * @default false
+   */
+  call?: boolean | undefined
+}
+
+/** What `adopt` returns: a cell with the property's name on it, whose `release` gives the property back. */
+export type Adopted<T> = Cell<T>
+
+/**
+ * Turns an existing property into a cell in place. Everybody who reads `object[key]` inside an epoch then sees the
+ * pinned value, and a write does what the epoch's `writes` say; outside, nothing changes. Enumerability, JSON,
+ * `Object.keys` and spread are as before. With `writes: 'local'`, legacy code that sets a global becomes request-scoped
+ * without an edit. `release()` puts the property back with the current value.
+ *
+ * Use it for a library's mutable property: `adopt(Settings, 'defaultLocale')`. For a value that you can only reach
+ * through a function, use `source`.
+ *
+ * A path is for a container that comes later or is replaced: `adopt(globalThis, [Symbol.for('app.state'), 'dir'])`. Until
+ * it is there the value is `undefined` and cannot be written.
+ *
+ * **Caveat** The property becomes an accessor: `Object.getOwnPropertyDescriptor` and `util.inspect` show that. A
+ * container that comes later is noticed at the next entry; one that replaces another, at once. Reads of the value that
+ * do not go through the property (a module's own variable behind it) stay live.
+ *
+ * @param object an object, a function or a class, for a static property.
+ * @param key a string or a symbol; or a path, an array of them.
+ * @throws ADOPT_REFUSED when the property cannot be stood in for: frozen, sealed, non-configurable, inherited, missing,
+ *   write-only, adopted already, in `process.env`, in a module namespace, or behind a Proxy that refuses. The object is left
+ *   as it was.
+ * @throws DUPLICATE_SOURCE when the name is taken; pass another as `name`.
+ * @throws INVALID_ARGUMENT when an argument or option is not what it must be.
+ * @example
+ * const i18n = { language: 'en' }
+ * const language = adopt(i18n, 'language', { name: 'docs.adopt.language' })
+ * withEpoch({ writes: 'local' }, () => {
+ *   i18n.language = 'fr' // legacy code, unedited
+ *   return [i18n.language, language.live()]
+ * }) // => ['fr', 'en']
+ * language.release()
+ */
+export function adopt<O extends object, K extends keyof O>(
+  object: O,
+  key: K,
+  options: AdoptOptions<CallResult<O[K]>> & { call: true },
+): Adopted<CallResult<O[K]>>
+export function adopt<O extends object, K extends keyof O>(
+  object: O,
+  key: K,
+  options?: AdoptOptions<O[K]>,
+): Adopted<O[K]>
+export function adopt<T>(
+  object: object,
+  path: readonly PropertyKey[],
+  options?: AdoptOptions<T | undefined>,
+): Adopted<T | undefined>
+export function adopt(object: object, where: unknown, options: AdoptOptions<unknown> = {}): Adopted<unknown> {
+  const path = (Array.isArray(where) ? where : [where]) as PropertyKey[]
+  const shown = path.map(shownKey)
+  const call = `adopt(object, ${Array.isArray(where) ? `[${shown.join(', ')}]` : (shown[0] ?? '')})`
+  if ((typeof object !== 'object' && typeof object !== 'function') || object === null) {
+    throw new EpochError('INVALID_ARGUMENT', `${call}: expected an object, got ${kindOf(object)}.`)
+  }
+  if (path.length === 0 || !path.every(isKey)) {
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      `${call}: expected a property key, or a path of one key or more, got ${kindOf(where)}.`,
+    )
+  }
+  requireKnownOptions(options, call, [...CELL_OPTIONS, 'name', 'call'])
+  const { name = path.map(nameOfKey).join('.'), call: calls = false, ...cellOptions } = options
+  if (typeof calls !== 'boolean') {
+    throw new EpochError('INVALID_ARGUMENT', `${call}: call must be a boolean, got ${kindOf(calls)}.`)
+  }
+  const parts = { name, options: cellOptions, call: 'adopt', site: siteOf(adopt) }
+  if (!Array.isArray(where)) return adoptPlace(new Place(object, path[0] as PropertyKey, call), calls, parts)
+  if (calls) {
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      `${call}: call goes with a key, not with a path; adopt it on its object.`,
+    )
+  }
+  return new AdoptedPath(object, path, call, parts)
+}
+
+type CallResult<F> = F extends () => infer R ? R : never
+
+type Parts = {
+  readonly name: string
+  readonly options: CellOptions<unknown>
+  readonly call: string
+  readonly site: { stack?: string }
+}
+
+function adoptPlace(place: Place, calls: boolean, parts: Parts): Adopted<unknown> {
+  const original = place.requireOwn()
+  if (calls) return adoptFunction(place, original, parts)
+  const keep = original.get === undefined ? undefined : keepOf(place, original)
+  const adopted = new AdoptedPlace(place, { ...parts, initial: original.value, keep })
+  const writable = original.get === undefined ? original.writable === true : original.set !== undefined
+  adopted.take({
+    ...accessorFor(place, adopted, original, writable),
+    enumerable: original.enumerable === true,
+  })
+  return adopted
+}
+
+/** An accessor goes on keeping the value where it always did. */
+function keepOf(place: Place, original: PropertyDescriptor): Keep<unknown> {
+  return {
+    get value() {
+      return Reflect.apply(original.get as () => unknown, place.object, [])
+    },
+    set value(next) {
+      if (original.set === undefined) throw place.readOnly('has a getter only')
+      Reflect.apply(original.set, place.object, [next])
+    },
+  }
+}
+
+function adoptFunction(place: Place, original: PropertyDescriptor, parts: Parts): Adopted<unknown> {
+  const fn = original.value as ((...args: unknown[]) => unknown) | undefined
+  if (typeof fn !== 'function' || fn.length > 0) {
+    const found = typeof fn === 'function' ? `a function of ${fn.length} parameter(s)` : kindOf(fn)
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      `${place.call}: call: true is for a function without parameters, got ${found}.`,
+    )
+  }
+  const keep: Keep<unknown> = {
+    get value() {
+      return Reflect.apply(fn, place.object, [])
+    },
+    set value(_next) {
+      throw place.readOnly('is a function, whose result nobody can set')
+    },
+  }
+  const adopted = new AdoptedPlace(place, { ...parts, initial: undefined, keep })
+  // Same name, so that stack traces and `fn.name` read as before.
+  const stand = { [fn.name]: () => adopted.get() }[fn.name] as () => unknown
+  adopted.take({
+    value: stand,
+    writable: original.writable === true,
+    enumerable: original.enumerable === true,
+  })
+  return adopted
+}
+
+class AdoptedPlace extends Cell<unknown> {
+  readonly #place: Place
+
+  constructor(place: Place, parts: ConstructorParameters<typeof Cell<unknown>>[0]) {
+    super(parts)
+    this.#place = place
+  }
+
+  /** Stands in for the property; what cannot be done is undone, the name included. */
+  take(descriptor: PropertyDescriptor): void {
+    try {
+      this.#place.take(descriptor)
+    } catch (error) {
+      super.release()
+      throw error
+    }
+  }
+
+  override release(): void {
+    this.#place.giveBack(this.liveNow())
+    super.release()
+  }
+}
+
+/**
+ * A cell at the end of a path. Containers that are there are watched by standing in for the properties that lead to
+ * them, so a replacement is noticed at once; one that is not there yet must not be made to seem so (programs ask
+ * `Object.hasOwn(globalThis, key)`), so it is looked for when the value is sampled, which every entry does.
+ */
+class AdoptedPath extends Cell<unknown> {
+  readonly #start: object
+  readonly #path: readonly PropertyKey[]
+  readonly #call: string
+  /** The properties from the start to the leaf; shorter while the rest is not there. */
+  #steps: Step[] = []
+  #settled = false
+  #released = false
+
+  constructor(start: object, path: readonly PropertyKey[], call: string, parts: Parts) {
+    const self: { cell?: AdoptedPath } = {}
+    const keep: Keep<unknown> = {
+      get value() {
+        return self.cell?.leaf()?.value
+      },
+      set value(next) {
+        self.cell?.writeLeaf(next)
+      },
+    }
+    super({ ...parts, initial: undefined, keep })
+    this.#start = start
+    this.#path = path
+    this.#call = call
+    try {
+      this.#attach(0)
+    } catch (error) {
+      this.#detach(0)
+      super.release()
+      throw error
+    }
+    self.cell = this
+  }
+
+  override release(): void {
+    this.#released = true
+    this.#detach(0)
+    super.release()
+  }
+
+  /** Where the live value is, if the whole path is there. */
+  leaf(): Keep<unknown> | undefined {
+    if (this.#released) return undefined
+    const moved = this.#steps.findIndex(
+      (step) => !step.watched && !Object.is(step.place.read(), step.keep.value),
+    )
+    if (moved >= 0) this.#detach(moved)
+    if (!this.#settled) this.#lookAgain()
+    return this.#settled ? this.#steps.at(-1)?.keep : undefined
+  }
+
+  writeLeaf(value: unknown): void {
+    const leaf = this.leaf()
+    if (leaf === undefined) {
+      throw new EpochError(
+        'ADOPT_REFUSED',
+        `${this.#call}: a write, but the property is not there yet. Wait until its container exists.`,
+      )
+    }
+    leaf.value = value
+  }
+
+  /** A container that was missing, or that cannot be adopted, is no error here: it may yet become one that can. */
+  #lookAgain(): void {
+    try {
+      this.#attach(this.#steps.length)
+    } catch (error) {
+      if (!(error instanceof EpochError)) throw error
+    }
+  }
+
+  /** Stands in for the properties from `depth` on, as far as they are there. */
+  #attach(depth: number): void {
+    for (let index = depth; index < this.#path.length; index++) {
+      const container = index === 0 ? this.#start : this.#steps[index - 1]?.keep.value
+      if ((typeof container !== 'object' && typeof container !== 'function') || container === null) return
+      const place = new Place(container, this.#path[index] as PropertyKey, this.#call)
+      if (!(place.key in container)) return
+      const isLeaf = index === this.#path.length - 1
+      if (isLeaf) this.#takeLeaf(place)
+      else this.#takeContainer(place, index)
+    }
+  }
+
+  #takeLeaf(place: Place): void {
+    const original = place.requireOwn()
+    const keep = original.get === undefined ? { value: original.value as unknown } : keepOf(place, original)
+    const writable = original.writable === true || original.set !== undefined
+    place.take({ ...accessorFor(place, this, original, writable), enumerable: original.enumerable === true })
+    this.#steps.push({ place, keep, watched: true })
+    this.#settled = true
+  }
+
+  /** A container behind an accessor, or in a fixed property, is not stood in for but compared when it is sampled. */
+  #takeContainer(place: Place, index: number): void {
+    const own = Reflect.getOwnPropertyDescriptor(place.object, place.key)
+    const keep = { value: place.read() }
+    const watched = own?.configurable === true && own.get === undefined && own.set === undefined
+    if (watched) {
+      place.requireOwn()
+      const set = (next: unknown): void => this.#replaceContainer(index, next)
+      place.take({
+        get: () => keep.value,
+        set: own.writable === true ? set : undefined,
+        enumerable: own.enumerable === true,
+      })
+    }
+    this.#steps.push({ place, keep, watched })
+  }
+
+  #replaceContainer(index: number, next: unknown): void {
+    const step = this.#steps[index]
+    if (step === undefined || Object.is(step.keep.value, next)) return
+    const before = this.liveNow()
+    this.#detach(index + 1)
+    step.keep.value = next
+    const after = this.liveNow()
+    if (Object.is(before, after)) return
+    root.write(this.slot, this.sample())
+    this.replaced(before, after, undefined)
+  }
+
+  /** Gives the properties from `depth` on back, the leaf first. */
+  #detach(depth: number): void {
+    this.#settled = false
+    while (this.#steps.length > depth) {
+      const step = this.#steps.pop()
+      step?.place.giveBack(step.keep.value)
+    }
+  }
+}
+
+interface Step {
+  readonly place: Place
+  readonly keep: Keep<unknown>
+  /** We stand in for it, so we are told of a replacement. */
+  readonly watched: boolean
+}
+
+const ADOPTED = Symbol.for('withepoch.adopted')
+
+/** One property that is, or is to be, stood in for. */
+class Place {
+  readonly object: object
+  readonly key: PropertyKey
+  readonly call: string
+  #original: PropertyDescriptor | undefined
+  #mine: PropertyDescriptor | undefined
+
+  constructor(object: object, key: PropertyKey, call: string) {
+    this.object = object
+    this.key = key
+    this.call = call
+  }
+
+  read(): unknown {
+    return Reflect.get(this.object, this.key)
+  }
+
+  /** @throws ADOPT_REFUSED when there is no property of its own here that can be stood in for. */
+  requireOwn(): PropertyDescriptor {
+    const { object, key } = this
+    if (object === globalThis.process?.env) {
+      throw this.#refused(
+        'process.env does not take accessors',
+        `Use source('env.${String(key)}', () => process.env.${String(key)})`,
+      )
+    }
+    let own: PropertyDescriptor | undefined
+    try {
+      own = Reflect.getOwnPropertyDescriptor(object, key)
+    } catch (error) {
+      throw this.#refused(
+        'the object refuses to show it',
+        'It is a Proxy that refuses; adopt its target',
+        error,
+      )
+    }
+    if (own === undefined) {
+      const owner = ownerOf(object, key)
+      if (owner !== undefined) {
+        throw this.#refused(`it is inherited from ${nameOf(owner)}`, 'Adopt it there, on its owner')
+      }
+      throw this.#refused('there is no such property', `If it comes later, pass a path: [${shownKey(key)}]`)
+    }
+    const standIn = own.get ?? (own.value as unknown)
+    if (typeof standIn === 'function' && Object.hasOwn(standIn, ADOPTED)) {
+      const by = (standIn as unknown as Record<symbol, string>)[ADOPTED]
+      throw this.#refused(`it is adopted already, as "${by}"`, 'Use that cell, or release() it first')
+    }
+    if (own.configurable !== true) {
+      const isNamespace = (object as Record<symbol, unknown>)[Symbol.toStringTag] === 'Module'
+      const why = isNamespace
+        ? 'it is an export in a module namespace, which nobody can redefine'
+        : Object.isFrozen(object)
+          ? 'the object is frozen'
+          : Object.isSealed(object)
+            ? 'the object is sealed'
+            : 'it is not configurable'
+      throw this.#refused(why, 'Declare it with source(name, getter) instead')
+    }
+    if (own.get === undefined && own.set !== undefined)
+      throw this.#refused('it is write-only', 'There is nothing to read')
+    this.#original = own
+    return own
+  }
+
+  /** @throws ADOPT_REFUSED when the object does not let us; it is then as it was. */
+  take(descriptor: PropertyDescriptor): void {
+    const { object, key } = this
+    this.#mine = { ...descriptor, configurable: true }
+    let error: unknown
+    try {
+      Reflect.defineProperty(object, key, this.#mine)
+      if (this.#isMine()) return
+    } catch (thrown) {
+      error = thrown
+    }
+    try {
+      if (this.#original !== undefined) Reflect.defineProperty(object, key, this.#original)
+    } catch {
+      // it refused before; it is as it was
+    }
+    throw this.#refused(
+      'the object does not let it be redefined',
+      'It is a Proxy that refuses; adopt its target',
+      error,
+    )
+  }
+
+  /** Puts the property back as it was, with the current value, unless somebody else has redefined it meanwhile. */
+  giveBack(value: unknown): void {
+    const original = this.#original
+    if (original === undefined || !this.#isMine()) return
+    const isData = original.get === undefined && typeof this.#mine?.value !== 'function'
+    Reflect.defineProperty(this.object, this.key, isData ? { ...original, value } : original)
+  }
+
+  readOnly(why: string): EpochError {
+    return new EpochError(
+      'ADOPT_REFUSED',
+      `${this.call}: a write, but the property ${why}. Override it with values in withEpoch.`,
+    )
+  }
+
+  #isMine(): boolean {
+    const now = Reflect.getOwnPropertyDescriptor(this.object, this.key)
+    return (
+      now !== undefined &&
+      now.get === this.#mine?.get &&
+      now.set === this.#mine?.set &&
+      now.value === this.#mine?.value
+    )
+  }
+
+  #refused(why: string, remedy: string, cause?: unknown): EpochError {
+    return new EpochError(
+      'ADOPT_REFUSED',
+      `${this.call} on ${nameOf(this.object)}: ${shownKey(this.key)} cannot be adopted: ${why}. ${remedy}.`,
+      cause === undefined ? {} : { cause },
+    )
+  }
+}
+
+/** The getter and setter that stand in for a property, for the object itself and for those that inherit from it. */
+function accessorFor(
+  place: Place,
+  cell: Cell<unknown>,
+  original: PropertyDescriptor,
+  writable: boolean,
+): Pick<PropertyDescriptor, 'get' | 'set'> {
+  const { object, key } = place
+  /** Assigning through an heir makes a property of the heir's own, as it did; a Proxy of the object is no heir. */
+  const isHeir = (receiver: unknown): receiver is object =>
+    receiver !== object &&
+    typeof receiver === 'object' &&
+    receiver !== null &&
+    Object.prototype.isPrototypeOf.call(object, receiver)
+  const get = function (this: unknown): unknown {
+    return original.get !== undefined && isHeir(this) ? Reflect.apply(original.get, this, []) : cell.get()
+  }
+  Object.defineProperty(get, ADOPTED, { value: cell.name })
+  const set = function (this: unknown, value: unknown): void {
+    if (!isHeir(this)) cell.set(value)
+    else if (original.set !== undefined) Reflect.apply(original.set, this, [value])
+    else Object.defineProperty(this, key, { value, writable: true, enumerable: true, configurable: true })
+  }
+  return { get, set: writable ? set : undefined }
+}
+
+function isKey(key: unknown): key is PropertyKey {
+  return typeof key === 'string' || typeof key === 'symbol' || typeof key === 'number'
+}
+
+function shownKey(key: unknown): string {
+  return typeof key === 'string' ? JSON.stringify(key) : String(key)
+}
+
+function nameOfKey(key: PropertyKey): string {
+  return typeof key === 'symbol' ? (key.description ?? 'symbol') : String(key)
+}
+
+function ownerOf(object: object, key: PropertyKey): object | undefined {
+  for (let owner = Reflect.getPrototypeOf(object); owner !== null; owner = Reflect.getPrototypeOf(owner)) {
+    if (Object.hasOwn(owner, key)) return owner
+  }
+  return undefined
+}
+
+function nameOf(object: object): string {
+  if (object === globalThis) return 'globalThis'
+  if (typeof object === 'function') return object.name === '' ? 'a function' : object.name
+  const constructor = (Object.getOwnPropertyDescriptor(object, 'constructor')?.value ?? undefined) as
+    | { name?: string }
+    | undefined
+  if (constructor?.name !== undefined) return `${constructor.name}.prototype`
+  return kindOf(object)
+}
