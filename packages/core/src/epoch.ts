@@ -419,7 +419,7 @@ export class Epoch implements Scope {
       if (this.writeLocal(cell, value)) cell.announce('local', value, this)
       return
     }
-    if (!sawLive && this.hasMoved(cell) && !Object.is(cell.liveNow(), value)) {
+    if (!sawLive && this.hasMoved(cell)) {
       if (sourceWriteConflict.hasSubscribers) sourceWriteConflict.publish(cell.event(this, value))
       if (carrier.strict) {
         throw new EpochError(

@@ -20,12 +20,6 @@ export { drain, type DrainOptions, type Holder } from './drain.js'
 
 // set up, watch, and what can go wrong
 export { configure, type Settings } from './configure.js'
-export type {
-  EpochEvent,
-  GroupEvent,
-  MemoEvent,
-  OverdueEvent,
-  SourceEvent,
-  WriteEvent,
-} from './diagnostics.js'
+export type { EpochEvent, GroupEvent, MemoEvent, OverdueEvent } from './diagnostics.js'
+export type { SourceEvent, WriteEvent } from './diagnostics.js'
 export { EpochError, type EpochErrorCode } from './errors.js'

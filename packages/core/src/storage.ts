@@ -48,7 +48,7 @@ export function toPromise(thenable: PromiseLike<unknown>): Promise<unknown> {
  */
 export function disown(thenable: PromiseLike<unknown>): void {
   try {
-    Promise.prototype.then.call(thenable as Promise<unknown>, undefined, () => {})
+    void Promise.prototype.then.call(thenable as Promise<unknown>, undefined, () => {})
   } catch {
     // no promise of any realm
   }
