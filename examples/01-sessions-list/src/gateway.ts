@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { memo, source, withEpoch } from 'withepoch'
+import { derived, memo, source, withEpoch } from 'withepoch'
 import { z } from 'zod'
 import { answerFrame, checkParams, createRpc } from './json-rpc.js'
 import { type PluginMetadata, pluginMetadata, scanCount } from './plugin-loader.js'
@@ -16,18 +16,21 @@ import { resolveSessionRow, type SessionRow } from './session-row.js'
 import type { SessionStore } from './session-store.js'
 import { callEndChannel, type CallEvent, callStartChannel, rowChannel, type RowSeen } from './trace.js'
 
-export const modes = ['live', 'epoch'] as const
+export const modes = ['live', 'epoch', 'derived'] as const
 export type Mode = (typeof modes)[number]
 
 // The cure, 1 of 3: the global that calls read gets a name.
 const workspaceDir = source('plugins.workspaceDir', activeWorkspaceDir)
 // The cure, 2 of 3: metadata is loaded once per call, whoever else has taken the loader's one slot since.
 const metadataInEpoch = memo(pluginMetadata)
+// One step further: loaded once per workspace, for all calls that see the same one.
+const metadataShared = derived(() => pluginMetadata(workspaceDir.get()), { name: 'pluginMetadata' })
 
 /** What a row asks for plugin metadata, in each mode. */
 const pluginsOf: Record<Mode, () => PluginMetadata> = {
   live: () => pluginMetadata(activeWorkspaceDir()),
   epoch: () => metadataInEpoch(workspaceDir.get()),
+  derived: metadataShared,
 }
 
 const ROWS_PER_SLICE = 5

@@ -346,6 +346,13 @@ function reading(call: RecordedCall): { heading: string; sentence: string } {
         sentence:
           'The actors go on writing, and the call goes on reading the workspace that was active when it came in.',
       }
+    case 'derived':
+      return {
+        heading: `derived, pinned and shared between calls: ${facts}`,
+        sentence:
+          'Pinned as well, and what an earlier call computed from the same workspace is used again: a scan is needed only ' +
+          'for a workspace that no call has seen yet.',
+      }
   }
 }
 

@@ -3,13 +3,14 @@
  * it, and from then on goes through the cell. What cannot be adopted is refused with the reason, and left untouched.
  *
  * A property of a known object keeps its value in the root, like any cell. One at the end of a path, where a container
- * may come later or be replaced, keeps it in the container, and is looked up again at each entry. A place (`Place`) is
- * one property that we stand in for; this file knows how to take it and how to give it back.
+ * may come later or be replaced, keeps it in the container, and is looked up again whenever it is sampled. A place
+ * (`Place`) is one property that we stand in for; this file knows how to take it and how to give it back.
  */
 import { Cell, CELL_OPTIONS, type CellOptions, type Keep } from './cell.js'
+import type { Epoch } from './epoch.js'
 import { EpochError, kindOf, requireKnownOptions } from './errors.js'
-import { root } from './snapshot.js'
-import { siteOf } from './source.js'
+import { sampling, siteOf } from './source.js'
+import { currentScope } from './storage.js'
 
 export interface AdoptOptions<T> extends CellOptions<T> {
   /** Unique in the process. @default the key, or the keys of the path joined by dots */
@@ -40,7 +41,8 @@ export type Adopted<T> = Cell<T>
  *
  * **Caveat** The property becomes an accessor: `Object.getOwnPropertyDescriptor` and `util.inspect` show that. A
  * container that comes later is noticed at the next entry; one that replaces another, at once. Reads of the value that
- * do not go through the property (a module's own variable behind it) stay live.
+ * do not go through the property (a module's own variable behind it) stay live. A local write to a property that was an
+ * accessor does not run its setter: the epoch sees what was written, as it was written.
  *
  * @param object an object, a function or a class, for a static property.
  * @param key a string or a symbol; or a path, an array of them.
@@ -48,6 +50,7 @@ export type Adopted<T> = Cell<T>
  *   write-only, adopted already, in `process.env`, in a module namespace, or behind a Proxy that refuses. The object is left
  *   as it was.
  * @throws DUPLICATE_SOURCE when the name is taken; pass another as `name`.
+ * @throws ASYNC_GETTER when an accessor, or a function with `call`, returns a promise.
  * @throws INVALID_ARGUMENT when an argument or option is not what it must be.
  * @example
  * const i18n = { language: 'en' }
@@ -77,7 +80,7 @@ export function adopt(object: object, where: unknown, options: AdoptOptions<unkn
   const path = (Array.isArray(where) ? where : [where]) as PropertyKey[]
   const shown = path.map(shownKey)
   const call = `adopt(object, ${Array.isArray(where) ? `[${shown.join(', ')}]` : (shown[0] ?? '')})`
-  if ((typeof object !== 'object' && typeof object !== 'function') || object === null) {
+  if (!isObject(object)) {
     throw new EpochError('INVALID_ARGUMENT', `${call}: expected an object, got ${kindOf(object)}.`)
   }
   if (path.length === 0 || !path.every(isKey)) {
@@ -112,20 +115,28 @@ type Parts = {
 }
 
 function adoptPlace(place: Place, calls: boolean, parts: Parts): Adopted<unknown> {
+  place.takeOver(parts)
   const original = place.requireOwn()
   if (calls) return adoptFunction(place, original, parts)
-  const keep = original.get === undefined ? undefined : keepOf(place, original)
+  const keep = original.writable === true ? undefined : keepOf(place, original)
   const adopted = new AdoptedPlace(place, { ...parts, initial: original.value, keep })
-  const writable = original.get === undefined ? original.writable === true : original.set !== undefined
-  adopted.take({
-    ...accessorFor(place, adopted, original, writable),
-    enumerable: original.enumerable === true,
-  })
+  adopted.take(accessorFor(place, adopted, original))
   return adopted
 }
 
 /** An accessor goes on keeping the value where it always did. */
 function keepOf(place: Place, original: PropertyDescriptor): Keep<unknown> {
+  if (original.writable === true) return { value: original.value as unknown }
+  if (original.get === undefined) {
+    return {
+      get value() {
+        return original.value as unknown
+      },
+      set value(_next) {
+        throw place.readOnly('is not writable')
+      },
+    }
+  }
   return {
     get value() {
       return Reflect.apply(original.get as () => unknown, place.object, [])
@@ -157,6 +168,7 @@ function adoptFunction(place: Place, original: PropertyDescriptor, parts: Parts)
   const adopted = new AdoptedPlace(place, { ...parts, initial: undefined, keep })
   // Same name, so that stack traces and `fn.name` read as before.
   const stand = { [fn.name]: () => adopted.get() }[fn.name] as () => unknown
+  mark(stand, adopted)
   adopted.take({
     value: stand,
     writable: original.writable === true,
@@ -176,6 +188,7 @@ class AdoptedPlace extends Cell<unknown> {
   /** Stands in for the property; what cannot be done is undone, the name included. */
   take(descriptor: PropertyDescriptor): void {
     try {
+      requireSynchronous(this)
       this.#place.take(descriptor)
     } catch (error) {
       super.release()
@@ -184,7 +197,7 @@ class AdoptedPlace extends Cell<unknown> {
   }
 
   override release(): void {
-    this.#place.giveBack(this.liveNow())
+    this.#place.giveBack(() => this.liveNow())
     super.release()
   }
 }
@@ -202,6 +215,9 @@ class AdoptedPath extends Cell<unknown> {
   #steps: Step[] = []
   #settled = false
   #released = false
+  #warned = false
+  /** A container is being replaced: what the write of the new value has to do, in the place of assigning it. */
+  #replace: (() => void) | undefined
 
   constructor(start: object, path: readonly PropertyKey[], call: string, parts: Parts) {
     const self: { cell?: AdoptedPath } = {}
@@ -210,21 +226,21 @@ class AdoptedPath extends Cell<unknown> {
         return self.cell?.leaf()?.value
       },
       set value(next) {
-        self.cell?.writeLeaf(next)
+        self.cell?.store(next)
       },
     }
     super({ ...parts, initial: undefined, keep })
     this.#start = start
-    this.#path = path
+    this.#path = [...path]
     this.#call = call
+    self.cell = this
     try {
-      this.#attach(0)
+      this.#attach(0, parts)
+      requireSynchronous(this)
     } catch (error) {
-      this.#detach(0)
-      super.release()
+      this.release()
       throw error
     }
-    self.cell = this
   }
 
   override release(): void {
@@ -236,83 +252,129 @@ class AdoptedPath extends Cell<unknown> {
   /** Where the live value is, if the whole path is there. */
   leaf(): Keep<unknown> | undefined {
     if (this.#released) return undefined
-    const moved = this.#steps.findIndex(
-      (step) => !step.watched && !Object.is(step.place.read(), step.keep.value),
-    )
+    const moved = this.#steps.findIndex((step) => !stands(step))
     if (moved >= 0) this.#detach(moved)
     if (!this.#settled) this.#lookAgain()
     return this.#settled ? this.#steps.at(-1)?.keep : undefined
   }
 
-  writeLeaf(value: unknown): void {
-    const leaf = this.leaf()
-    if (leaf === undefined) {
+  override writeLive(value: unknown, epoch: Epoch | undefined): void {
+    if (this.#replace === undefined && this.leaf() === undefined) {
       throw new EpochError(
         'ADOPT_REFUSED',
         `${this.#call}: a write, but the property is not there yet. Wait until its container exists.`,
       )
     }
-    leaf.value = value
+    super.writeLive(value, epoch)
   }
 
-  /** A container that was missing, or that cannot be adopted, is no error here: it may yet become one that can. */
+  /** A write, or the undoing of one, which must not fail because the path has gone meanwhile. */
+  store(value: unknown): void {
+    const replace = this.#replace
+    this.#replace = undefined
+    if (replace !== undefined) return replace()
+    const leaf = this.leaf()
+    if (leaf !== undefined) leaf.value = value
+  }
+
+  /** What is there now but cannot be adopted is no error here, since nobody called us: it is read as it is. */
   #lookAgain(): void {
     try {
       this.#attach(this.#steps.length)
     } catch (error) {
       if (!(error instanceof EpochError)) throw error
+      const place = this.#placeAt(this.#steps.length)
+      if (place === undefined || this.#steps.length < this.#path.length - 1) return
+      this.#steps.push({ place, keep: asItIs(place), watched: false })
+      this.#settled = true
+      if (this.#warned) return
+      this.#warned = true
+      process.emitWarning(
+        `${error.message} Until then "${this.name}" is read where it is, and direct reads of the property are not pinned.`,
+        { type: 'EpochWarning', code: error.code },
+      )
     }
   }
 
   /** Stands in for the properties from `depth` on, as far as they are there. */
-  #attach(depth: number): void {
+  #attach(depth: number, parts?: Parts): void {
     for (let index = depth; index < this.#path.length; index++) {
-      const container = index === 0 ? this.#start : this.#steps[index - 1]?.keep.value
-      if ((typeof container !== 'object' && typeof container !== 'function') || container === null) return
-      const place = new Place(container, this.#path[index] as PropertyKey, this.#call)
-      if (!(place.key in container)) return
-      const isLeaf = index === this.#path.length - 1
-      if (isLeaf) this.#takeLeaf(place)
+      const place = this.#placeAt(index)
+      if (place?.isThere() !== true) return
+      if (parts !== undefined) place.takeOver(parts)
+      if (index === this.#path.length - 1) this.#takeLeaf(place)
       else this.#takeContainer(place, index)
     }
   }
 
+  /** The property at `index` of the path, if there is an object for it to be on. */
+  #placeAt(index: number): Place | undefined {
+    const container = index === 0 ? this.#start : this.#steps[index - 1]?.keep.value
+    return isObject(container)
+      ? new Place(container, this.#path[index] as PropertyKey, this.#call)
+      : undefined
+  }
+
   #takeLeaf(place: Place): void {
     const original = place.requireOwn()
-    const keep = original.get === undefined ? { value: original.value as unknown } : keepOf(place, original)
-    const writable = original.writable === true || original.set !== undefined
-    place.take({ ...accessorFor(place, this, original, writable), enumerable: original.enumerable === true })
+    const keep = keepOf(place, original)
+    place.take(accessorFor(place, this, original))
     this.#steps.push({ place, keep, watched: true })
     this.#settled = true
   }
 
   /** A container behind an accessor, or in a fixed property, is not stood in for but compared when it is sampled. */
   #takeContainer(place: Place, index: number): void {
-    const own = Reflect.getOwnPropertyDescriptor(place.object, place.key)
     const keep = { value: place.read() }
-    const watched = own?.configurable === true && own.get === undefined && own.set === undefined
-    if (watched) {
-      place.requireOwn()
-      const set = (next: unknown): void => this.#replaceContainer(index, next)
-      place.take({
-        get: () => keep.value,
-        set: own.writable === true ? set : undefined,
-        enumerable: own.enumerable === true,
-      })
-    }
+    const watched = this.#watch(place, keep, index)
     this.#steps.push({ place, keep, watched })
   }
 
+  #watch(place: Place, keep: Keep<unknown>, index: number): boolean {
+    try {
+      const own = place.requireOwn()
+      if (own.get !== undefined) return false
+      const get = (): unknown => keep.value
+      mark(get, this)
+      const set = (next: unknown): void => this.#replaceContainer(index, next)
+      place.take({
+        get,
+        set: own.writable === true ? set : undefined,
+        enumerable: own.enumerable === true,
+      })
+      return true
+    } catch (error) {
+      if (error instanceof EpochError) return false
+      throw error
+    }
+  }
+
+  /** Somebody assigns another container: a write of this cell like any other, if the value in it is another. */
   #replaceContainer(index: number, next: unknown): void {
     const step = this.#steps[index]
     if (step === undefined || Object.is(step.keep.value, next)) return
-    const before = this.liveNow()
-    this.#detach(index + 1)
-    step.keep.value = next
-    const after = this.liveNow()
-    if (Object.is(before, after)) return
-    root.write(this.slot, this.sample())
-    this.replaced(before, after, undefined)
+    const replace = (): void => {
+      this.#detach(index + 1)
+      step.keep.value = next
+      this.leaf()
+    }
+    const value = sampling(() => valueAt(next, this.#path.slice(index + 1)))
+    if (Object.is(this.liveNow(), value)) return replace()
+    const epoch = currentScope()?.owner()
+    if (epoch?.writeMode === 'local' && epoch.isHeld()) {
+      throw new EpochError(
+        'WRITE_REJECTED',
+        `${this.#call}: ${shownKey(step.place.key)}, which leads to "${this.name}", was replaced inside epoch #${epoch.id} ` +
+          `"${epoch.name}", whose writes are local. Everybody shares the container: write the property itself, or replace ` +
+          'the container outside the epoch (detach).',
+      )
+    }
+    this.#replace = replace
+    try {
+      this.set(value)
+    } finally {
+      this.#replace = undefined
+    }
   }
 
   /** Gives the properties from `depth` on back, the leaf first. */
@@ -320,7 +382,7 @@ class AdoptedPath extends Cell<unknown> {
     this.#settled = false
     while (this.#steps.length > depth) {
       const step = this.#steps.pop()
-      step?.place.giveBack(step.keep.value)
+      step?.place.giveBack(() => step.keep.value)
     }
   }
 }
@@ -332,7 +394,49 @@ interface Step {
   readonly watched: boolean
 }
 
+/** Whether a step is as we left it: neither deleted nor redefined, nor, where nobody tells us, replaced. */
+function stands({ place, keep, watched }: Step): boolean {
+  return watched ? place.isMine() : Object.is(place.read(), keep.value)
+}
+
+/** A property that cannot be stood in for, read and written like by anybody else. */
+function asItIs(place: Place): Keep<unknown> {
+  return {
+    get value() {
+      return place.read()
+    },
+    set value(next) {
+      if (!Reflect.set(place.object, place.key, next)) throw place.readOnly('does not take it')
+    },
+  }
+}
+
+function valueAt(container: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce((value, key) => (isObject(value) ? Reflect.get(value, key) : undefined), container)
+}
+
+/** What a reader gets today, a promise, it could not get from us: an epoch would pin it before it has a value. */
+function requireSynchronous(adopted: Cell<unknown>): void {
+  try {
+    adopted.liveNow()
+  } catch (error) {
+    if (error instanceof EpochError) throw error
+    // The getter's own error is captured and rethrown to readers, like any getter's.
+  }
+}
+
 const ADOPTED = Symbol.for('withepoch.adopted')
+
+/** Says of a function that stands in for a property by which cell. */
+function mark(standIn: object, cell: Cell<unknown>): void {
+  Object.defineProperty(standIn, ADOPTED, { value: cell })
+}
+
+function adopterOf(own: PropertyDescriptor | undefined): Cell<unknown> | undefined {
+  const standIn = own?.get ?? (own?.value as unknown)
+  if (typeof standIn !== 'function' || !Object.hasOwn(standIn, ADOPTED)) return undefined
+  return (standIn as unknown as Record<symbol, Cell<unknown>>)[ADOPTED]
+}
 
 /** One property that is, or is to be, stood in for. */
 class Place {
@@ -352,6 +456,18 @@ class Place {
     return Reflect.get(this.object, this.key)
   }
 
+  /** @throws ADOPT_REFUSED when the object refuses to say. */
+  isThere(): boolean {
+    return this.#ask(() => this.key in this.object)
+  }
+
+  /** `ifRegistered: 'replace'`: the cell of the module that is reloaded gives the property back first. */
+  takeOver({ name, options }: Parts): void {
+    if (options.ifRegistered !== 'replace') return
+    const former = adopterOf(this.#own())
+    if (former?.name === name) former.release()
+  }
+
   /** @throws ADOPT_REFUSED when there is no property of its own here that can be stood in for. */
   requireOwn(): PropertyDescriptor {
     const { object, key } = this
@@ -361,27 +477,25 @@ class Place {
         `Use source('env.${String(key)}', () => process.env.${String(key)})`,
       )
     }
-    let own: PropertyDescriptor | undefined
-    try {
-      own = Reflect.getOwnPropertyDescriptor(object, key)
-    } catch (error) {
-      throw this.#refused(
-        'the object refuses to show it',
-        'It is a Proxy that refuses; adopt its target',
-        error,
-      )
-    }
+    const own = this.#own()
     if (own === undefined) {
-      const owner = ownerOf(object, key)
-      if (owner !== undefined) {
-        throw this.#refused(`it is inherited from ${nameOf(owner)}`, 'Adopt it there, on its owner')
+      const owner = this.#ask(() => ownerOf(object, key))
+      if (owner === undefined) {
+        throw this.#refused('there is no such property', `If it comes later, pass a path: [${shownKey(key)}]`)
       }
-      throw this.#refused('there is no such property', `If it comes later, pass a path: [${shownKey(key)}]`)
+      const why = `it is inherited from ${nameOf(owner)}`
+      if (Reflect.getOwnPropertyDescriptor(owner, key)?.get === undefined) {
+        throw this.#refused(why, 'Adopt it there, on its owner')
+      }
+      // Adopted there, it would still be each heir's own business what it answers.
+      throw this.#refused(`${why}, where it is an accessor`, 'Declare it with source(name, getter) instead')
     }
-    const standIn = own.get ?? (own.value as unknown)
-    if (typeof standIn === 'function' && Object.hasOwn(standIn, ADOPTED)) {
-      const by = (standIn as unknown as Record<symbol, string>)[ADOPTED]
-      throw this.#refused(`it is adopted already, as "${by}"`, 'Use that cell, or release() it first')
+    const adopter = adopterOf(own)
+    if (adopter !== undefined) {
+      throw this.#refused(
+        `it is adopted already, as "${adopter.name}"`,
+        'Use that cell, or release() it first',
+      )
     }
     if (own.configurable !== true) {
       const isNamespace = (object as Record<symbol, unknown>)[Symbol.toStringTag] === 'Module'
@@ -407,7 +521,7 @@ class Place {
     let error: unknown
     try {
       Reflect.defineProperty(object, key, this.#mine)
-      if (this.#isMine()) return
+      if (this.isMine()) return
     } catch (thrown) {
       error = thrown
     }
@@ -424,11 +538,15 @@ class Place {
   }
 
   /** Puts the property back as it was, with the current value, unless somebody else has redefined it meanwhile. */
-  giveBack(value: unknown): void {
+  giveBack(currentValue: () => unknown): void {
     const original = this.#original
-    if (original === undefined || !this.#isMine()) return
-    const isData = original.get === undefined && typeof this.#mine?.value !== 'function'
-    Reflect.defineProperty(this.object, this.key, isData ? { ...original, value } : original)
+    if (original === undefined || !this.isMine()) return
+    const keptByUs = original.writable === true && this.#mine?.get !== undefined
+    Reflect.defineProperty(
+      this.object,
+      this.key,
+      keptByUs ? { ...original, value: currentValue() } : original,
+    )
   }
 
   readOnly(why: string): EpochError {
@@ -438,7 +556,8 @@ class Place {
     )
   }
 
-  #isMine(): boolean {
+  /** Whether what stands there is what we put there. */
+  isMine(): boolean {
     const now = Reflect.getOwnPropertyDescriptor(this.object, this.key)
     return (
       now !== undefined &&
@@ -446,6 +565,22 @@ class Place {
       now.set === this.#mine?.set &&
       now.value === this.#mine?.value
     )
+  }
+
+  #own(): PropertyDescriptor | undefined {
+    return this.#ask(() => Reflect.getOwnPropertyDescriptor(this.object, this.key))
+  }
+
+  #ask<R>(question: () => R): R {
+    try {
+      return question()
+    } catch (error) {
+      throw this.#refused(
+        'the object refuses to show it',
+        'It is a Proxy that refuses; adopt its target',
+        error,
+      )
+    }
   }
 
   #refused(why: string, remedy: string, cause?: unknown): EpochError {
@@ -457,30 +592,27 @@ class Place {
   }
 }
 
-/** The getter and setter that stand in for a property, for the object itself and for those that inherit from it. */
-function accessorFor(
-  place: Place,
-  cell: Cell<unknown>,
-  original: PropertyDescriptor,
-  writable: boolean,
-): Pick<PropertyDescriptor, 'get' | 'set'> {
+/** The accessor that stands in for a property, for the object itself and for those that inherit from it. */
+function accessorFor(place: Place, cell: Cell<unknown>, original: PropertyDescriptor): PropertyDescriptor {
   const { object, key } = place
   /** Assigning through an heir makes a property of the heir's own, as it did; a Proxy of the object is no heir. */
   const isHeir = (receiver: unknown): receiver is object =>
-    receiver !== object &&
-    typeof receiver === 'object' &&
-    receiver !== null &&
-    Object.prototype.isPrototypeOf.call(object, receiver)
+    receiver !== object && isObject(receiver) && Object.prototype.isPrototypeOf.call(object, receiver)
   const get = function (this: unknown): unknown {
     return original.get !== undefined && isHeir(this) ? Reflect.apply(original.get, this, []) : cell.get()
   }
-  Object.defineProperty(get, ADOPTED, { value: cell.name })
+  mark(get, cell)
   const set = function (this: unknown, value: unknown): void {
     if (!isHeir(this)) cell.set(value)
     else if (original.set !== undefined) Reflect.apply(original.set, this, [value])
     else Object.defineProperty(this, key, { value, writable: true, enumerable: true, configurable: true })
   }
-  return { get, set: writable ? set : undefined }
+  const writable = original.writable === true || original.set !== undefined
+  return { get, set: writable ? set : undefined, enumerable: original.enumerable === true }
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
 function isKey(key: unknown): key is PropertyKey {
@@ -504,10 +636,15 @@ function ownerOf(object: object, key: PropertyKey): object | undefined {
 
 function nameOf(object: object): string {
   if (object === globalThis) return 'globalThis'
-  if (typeof object === 'function') return object.name === '' ? 'a function' : object.name
-  const constructor = (Object.getOwnPropertyDescriptor(object, 'constructor')?.value ?? undefined) as
-    | { name?: string }
-    | undefined
-  if (constructor?.name !== undefined) return `${constructor.name}.prototype`
-  return kindOf(object)
+  if (object === globalThis.process?.env) return 'process.env'
+  try {
+    if (typeof object === 'function') return object.name === '' ? 'a function' : object.name
+    const constructor = Object.getOwnPropertyDescriptor(object, 'constructor')?.value as
+      | { name?: string }
+      | undefined
+    if (constructor?.name !== undefined) return `${constructor.name}.prototype`
+    return kindOf(object)
+  } catch {
+    return 'an object' // a Proxy that does not even say what it is
+  }
 }

@@ -33,12 +33,19 @@ export interface Derived<A extends unknown[], R> {
   clear(): void
 }
 
+/** What a computation used. */
+interface Inputs {
+  readonly values: Map<Source<unknown>, unknown>
+  /** False once it used something that a later caller's values cannot be compared by. */
+  comparable: boolean
+}
+
 /** One result, or one computation under way, and what it was computed from. */
 interface Result {
   readonly flight: Flight
-  readonly inputs: Map<Source<unknown>, unknown>
-  /** False once the computation used something that a later caller's values cannot be compared by. */
-  comparable: boolean
+  readonly inputs: Inputs
+  /** The value, or the promise that all callers share. */
+  value: unknown
   readonly leaf: Leaf
 }
 
@@ -51,11 +58,14 @@ interface Leaf {
 
 /** The epoch that a computation runs in: it notes what is read. Its writes are refused, for whose would they be? */
 class Derivation extends Epoch {
-  readonly #result: Result
+  readonly #flight: Flight
+  /** Dropped when the computation is done: what it started must not hold the values. */
+  #inputs: Inputs | undefined
 
-  constructor(values: Values, result: Result) {
-    super(values, `derived ${result.flight.name}`, 'reject', undefined)
-    this.#result = result
+  constructor(values: Values, flight: Flight, inputs: Inputs) {
+    super(values, `derived ${flight.name}`, 'reject', undefined)
+    this.#flight = flight
+    this.#inputs = inputs
   }
 
   override read<T>(source: Source<T>): T {
@@ -70,18 +80,24 @@ class Derivation extends Epoch {
   }
 
   override computing(): Flight {
-    return this.#result.flight
+    return this.#flight
   }
 
   override untracked(): void {
-    this.#result.comparable = false
+    if (this.#inputs !== undefined) this.#inputs.comparable = false
   }
 
   /** A source read twice with two values (one that is never pinned) cannot be compared by one. */
-  note(source: Source<unknown>, value: unknown): void {
-    const { inputs } = this.#result
-    if (inputs.has(source) && !Object.is(inputs.get(source), value)) this.untracked()
-    inputs.set(source, value)
+  override note(source: Source<unknown>, value: unknown): void {
+    const values = this.#inputs?.values
+    if (values === undefined) return
+    if (values.has(source) && !Object.is(values.get(source), value)) this.untracked()
+    values.set(source, value)
+  }
+
+  done(): void {
+    this.#inputs = undefined
+    this.release()
   }
 }
 
@@ -142,22 +158,22 @@ export function derived<A extends unknown[], R>(
     const key: unknown = options.key === undefined ? args : options.key(...args)
     const leaf = leafOf(trunk, Array.isArray(key) ? key : [key])
     for (const result of leaf.results) {
-      if (!agrees(result, epoch)) continue
+      if (!agrees(result.inputs, epoch)) continue
       byUse.delete(result)
       byUse.add(result)
       if (derivedHit.hasSubscribers) derivedHit.publish({ epoch, memo: name })
-      const shared = board(result.flight, caller)
+      board(result.flight, caller)
       if (result.flight.state === 'done') {
-        passOn(result, epoch)
-        return shared
+        passOn(result.inputs, epoch)
+        return result.value
       }
       // Under way, and agreeing so far: wait, and look again at all that it has read.
       const arrived = (take: () => unknown): unknown => {
-        if (!agrees(result, heldBy(epoch))) return find(heldBy(epoch), caller, args)
-        passOn(result, epoch)
+        if (!agrees(result.inputs, heldBy(epoch))) return find(heldBy(epoch), caller, args)
+        passOn(result.inputs, epoch)
         return take()
       }
-      return (shared as Promise<unknown>).then(
+      return (result.value as Promise<unknown>).then(
         (value) => arrived(() => value),
         (error: unknown) =>
           arrived(() => {
@@ -170,23 +186,25 @@ export function derived<A extends unknown[], R>(
   }
 
   function compute(leaf: Leaf, epoch: Epoch | undefined, caller: Flight | undefined, args: A): unknown {
-    const flight: Flight = { name, state: 'running', result: undefined, waitsFor: undefined }
-    const result: Result = { flight, inputs: new Map(), comparable: true, leaf }
-    const own = openFor(epoch, result)
+    const flight: Flight = { name, state: 'running', waitsFor: undefined }
+    const inputs: Inputs = { values: new Map(), comparable: true }
+    const result: Result = { flight, inputs, value: undefined, leaf }
+    const own = openFor(epoch, flight, inputs)
     leaf.results.add(result)
     byUse.add(result)
     carrier.deriving++
     const run = (): unknown => enterClean(() => enter(own, callThrough, fn, args))
-    return launch(flight, caller, run, (succeeded) => {
+    result.value = launch(flight, caller, run, (succeeded) => {
       carrier.deriving--
-      own.release()
-      if (!succeeded || !result.comparable) forget(result)
+      own.done()
+      if (!succeeded || !inputs.comparable) forget(result)
       for (const oldest of byUse) {
         if (byUse.size <= max) break
         forget(oldest)
       }
-      passOn(result, epoch)
+      passOn(inputs, epoch)
     })
+    return result.value
   }
 
   function forget(result: Result): void {
@@ -200,10 +218,10 @@ export function derived<A extends unknown[], R>(
 }
 
 /** Whether the caller's values of all that a result was computed from are equal to those it was computed from. */
-function agrees(result: Result, epoch: Epoch | undefined): boolean {
-  if (!result.comparable) return false
+function agrees(inputs: Inputs, epoch: Epoch | undefined): boolean {
+  if (!inputs.comparable) return false
   try {
-    for (const [source, value] of result.inputs) {
+    for (const [source, value] of inputs.values) {
       if (!Object.is(epoch === undefined ? source.liveNow() : epoch.peek(source), value)) return false
     }
     return true
@@ -213,15 +231,15 @@ function agrees(result: Result, epoch: Epoch | undefined): boolean {
 }
 
 /** What a derived value was computed from is what another one, that asked for it, was computed from. */
-function passOn(result: Result, epoch: Epoch | undefined): void {
-  if (!(epoch instanceof Derivation)) return
-  if (!result.comparable) epoch.untracked()
-  for (const [source, value] of result.inputs) epoch.note(source, value)
+function passOn(inputs: Inputs, epoch: Epoch | undefined): void {
+  if (epoch === undefined) return
+  if (!inputs.comparable) epoch.untracked()
+  for (const [source, value] of inputs.values) epoch.note(source, value)
 }
 
-function openFor(epoch: Epoch | undefined, result: Result): Derivation {
-  if (epoch !== undefined) return epoch.spawn((values) => new Derivation(values, result))
-  const own = new Derivation(root.capture(), result)
+function openFor(epoch: Epoch | undefined, flight: Flight, inputs: Inputs): Derivation {
+  if (epoch !== undefined) return epoch.spawn((values) => new Derivation(values, flight, inputs))
+  const own = new Derivation(root.capture(), flight, inputs)
   openEpochs.add(own)
   return own
 }

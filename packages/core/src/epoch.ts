@@ -482,6 +482,9 @@ export class Epoch implements Scope {
   /** @internal told when what runs here used something that a derived value cannot be compared by */
   untracked(): void {}
 
+  /** @internal told what a derived value that was asked for here was computed from */
+  note(_source: Source<unknown>, _value: unknown): void {}
+
   /** @internal whether values are held: open or closing */
   isHeld(): boolean {
     return this.#values !== undefined

@@ -6,13 +6,14 @@
 import { EpochError } from './errors.js'
 import { isThenable, toPromise } from './storage.js'
 
-/** One result, or one computation under way. */
+/**
+ * A computation under way, or done. It does not hold the result: what it started (a timer, a socket) holds the flight
+ * through its async context, long after the result's owner is gone.
+ */
 export interface Flight {
   /** For messages: the memo's or derived's name. */
   readonly name: string
   state: 'running' | 'in-flight' | 'done'
-  /** The promise that all callers share, or the value of a synchronous function. */
-  result: unknown
   /** The flights this computation has asked for and that are not done. */
   waitsFor: Set<Flight> | undefined
 }
@@ -20,6 +21,8 @@ export interface Flight {
 /**
  * Starts a flight: `run` is called now, and has to call the function where its context is to be. `done` is called when
  * the flight has ended, with whether it succeeded; before the promise of it settles.
+ *
+ * @returns the result, or the one promise of it that all callers share.
  */
 export function launch(
   flight: Flight,
@@ -41,13 +44,12 @@ export function launch(
     throw error
   }
   if (!isThenable(result)) {
-    flight.result = result
     end(true)
     return result
   }
   flight.state = 'in-flight'
   // One promise for all callers, derived from fn's, so that our looking at a rejection does not make it look handled.
-  return (flight.result = toPromise(result).then(
+  return toPromise(result).then(
     (value) => {
       end(true)
       return value
@@ -56,16 +58,16 @@ export function launch(
       end(false)
       throw error
     },
-  ))
+  )
 }
 
 /**
- * The result of a flight that another caller launched.
+ * To be called before waiting for a flight that another caller launched.
  *
  * @throws MEMO_CYCLE when it waits for `caller`, directly or through others.
  */
-export function board(flight: Flight, caller: Flight | undefined): unknown {
-  if (flight.state === 'done') return flight.result
+export function board(flight: Flight, caller: Flight | undefined): void {
+  if (flight.state === 'done') return
   const path = caller === undefined ? undefined : pathBetween(flight, caller)
   // Still running means that this call is below it on the stack, whatever the context says.
   const cycle = path ?? (flight.state === 'running' ? [flight] : undefined)
@@ -77,7 +79,6 @@ export function board(flight: Flight, caller: Flight | undefined): unknown {
     )
   }
   if (caller !== undefined) wait(caller, flight)
-  return flight.result
 }
 
 function wait(caller: Flight, flight: Flight): void {

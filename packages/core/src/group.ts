@@ -75,7 +75,7 @@ export function group<const V extends readonly unknown[]>(
   if (!Array.isArray(sources) || sources.length < 2) {
     throw new EpochError(
       'INVALID_ARGUMENT',
-      `${call}: expected an array of two sources or more, got ${kindOf(sources)}.`,
+      `${call}: expected an array of two sources or more, got ${Array.isArray(sources) ? sources.length : kindOf(sources)}.`,
     )
   }
   for (const [index, source] of (sources as ReadonlyArray<Source<unknown>>).entries()) {
@@ -92,7 +92,7 @@ export function group<const V extends readonly unknown[]>(
   }
   return new Agreement(
     name,
-    sources as ReadonlyArray<Source<unknown>>,
+    [...(sources as ReadonlyArray<Source<unknown>>)],
     options as unknown as GroupOptions<unknown[]>,
   )
 }
@@ -105,7 +105,7 @@ class Agreement implements Group, Coherence {
   readonly #maxLagMs: number
   brokenEntries = 0
   /** The values last looked at, and the last that agreed. */
-  #seen: readonly unknown[] = []
+  #seen: readonly unknown[] | undefined
   #agreed: readonly unknown[] | undefined
   #brokenSince: number | undefined
   #overdue = false
@@ -119,12 +119,13 @@ class Agreement implements Group, Coherence {
     this.#coherent = options.coherent
     this.#maxLagMs = options.maxLagMs ?? Infinity
     root.addGroup(this)
-    this.check()
+    this.#checkWhole()
   }
 
   release(): void {
     if (root.groupOf(this.slots[0] as number) !== this) return
     root.removeGroup(this)
+    if (this.#brokenSince !== undefined && !this.#overdue) root.bump() // as when it is overdue
     this.#flushMoved()
   }
 
@@ -140,7 +141,8 @@ class Agreement implements Group, Coherence {
 
   enter(): readonly unknown[] | undefined {
     const values = this.slots.map((slot) => root.read(slot))
-    if (values.some((value, index) => !Object.is(value, this.#seen[index]))) this.#look(values)
+    if (values.some((value, index) => this.#seen === undefined || !Object.is(value, this.#seen[index])))
+      this.#look(values)
     if (this.#brokenSince === undefined) return undefined
     this.brokenEntries++
     const brokenForMs = Date.now() - this.#brokenSince
@@ -151,7 +153,7 @@ class Agreement implements Group, Coherence {
   }
 
   agreed(): ReadonlyArray<readonly [number, unknown]> | undefined {
-    this.check()
+    this.#checkWhole()
     const values =
       this.#brokenSince === undefined ? this.#agreed : this.#handedOut(Date.now() - this.#brokenSince)
     return values?.map((value, index) => [this.slots[index] as number, value] as const)
@@ -170,15 +172,19 @@ class Agreement implements Group, Coherence {
     return { group: this.name }
   }
 
+  /** Half a publication may agree by chance and yet be undone: it looks again when that is over. */
+  #checkWhole(): void {
+    if (!root.publishing) this.check()
+  }
+
   /** While broken: the last values that agreed, unless they are too old or there are none. */
   #handedOut(brokenForMs: number): readonly unknown[] | undefined {
-    if (this.#agreed === undefined) return undefined
+    // Once overdue it stays so, though the clock be set back: what it handed out may have been retired.
+    if (this.#agreed === undefined || this.#overdue) return undefined
     if (brokenForMs <= this.#maxLagMs) return this.#agreed
-    if (!this.#overdue) {
-      this.#overdue = true
-      root.bump() // the live values from here on, under a version of their own
-      this.#flushMoved()
-    }
+    this.#overdue = true
+    root.bump() // the live values from here on, under a version of their own
+    this.#flushMoved()
     return undefined
   }
 

@@ -30,6 +30,8 @@ export interface Memo<A extends unknown[], R> {
 /** A trie over the key: one map per argument, primitives by value, objects by identity. */
 interface Node {
   flight: Flight | undefined
+  /** The value, or the promise that all callers share; set while there is a flight that runs no more. */
+  result: unknown
   children: Map<unknown, Node> | undefined
 }
 
@@ -97,15 +99,19 @@ export function memo<A extends unknown[], R>(
     const epoch = scope.owner()
     if (node.flight !== undefined) {
       if (memoHit.hasSubscribers) memoHit.publish({ epoch, memo: name })
-      return board(node.flight, caller) as R
+      board(node.flight, caller)
+      return node.result as R
     }
     if (memoMiss.hasSubscribers) memoMiss.publish({ epoch, memo: name })
-    const flight: Flight = { name, state: 'running', result: undefined, waitsFor: undefined }
+    const flight: Flight = { name, state: 'running', waitsFor: undefined }
     node.flight = flight
     const run = (): unknown => enter(new Frame(epoch, flight), callThrough, fn, args)
-    return launch(flight, caller, run, (succeeded) => {
-      if (!succeeded && node.flight === flight) node.flight = undefined
-    }) as R
+    node.result = launch(flight, caller, run, (succeeded) => {
+      if (succeeded || node.flight !== flight) return
+      node.flight = undefined
+      node.result = undefined
+    })
+    return node.result as R
   }
 
   memoized.clear = function clear(): void {
@@ -126,6 +132,7 @@ function nodeOf(tables: Map<unknown, Node>, memo: unknown, path: readonly unknow
 
 function child(nodes: Map<unknown, Node>, part: unknown): Node {
   let node = nodes.get(part)
-  if (node === undefined) nodes.set(part, (node = { flight: undefined, children: undefined }))
+  if (node === undefined)
+    nodes.set(part, (node = { flight: undefined, result: undefined, children: undefined }))
   return node
 }

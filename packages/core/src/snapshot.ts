@@ -301,31 +301,31 @@ export class Root {
     const changed: Array<Source<unknown>> = []
     for (const source of this.#polled) {
       const { slot } = source
+      const before = this.#values[slot]
+      const failures = this.#values[FAILURES] as Failures
+      const failed = failures?.has(slot) === true
       try {
         const value = source.sample()
-        const before = this.#values[slot]
         if (Object.is(value, before)) continue
-        if (before !== UNSETTLED && source.movedFrom(before)) changed.push(source)
+        if (failed || (before !== UNSETTLED && !source.isSameCopy(before, value))) changed.push(source)
         this.#store(slot, value)
-        this.#setFailures((failures) => failures.delete(slot), slot)
+        if (failed) this.#setFailures((next) => next.delete(slot))
       } catch (error) {
-        const failures = this.#values[FAILURES] as Failures
-        if (failures?.has(slot) === true && Object.is(failures.get(slot), error)) continue
+        if (failed && Object.is(failures?.get(slot), error)) continue
+        if (before !== UNSETTLED) changed.push(source)
         this.#store(slot, UNSETTLED)
-        this.#setFailures((failures) => failures.set(slot, error))
-        changed.push(source)
+        this.#setFailures((next) => next.set(slot, error))
       }
     }
     if (sourceWrite.hasSubscribers)
       for (const source of changed) source.announce('polled', this.#values[source.slot])
   }
 
-  #setFailures(change: (failures: Map<number, unknown>) => void, onlyIfHas?: number): void {
-    const failures = this.#values[FAILURES] as Failures
-    if (onlyIfHas !== undefined && failures?.has(onlyIfHas) !== true) return
-    const next = new Map(failures)
+  /** To be called after `#store`, which has made the array ours. */
+  #setFailures(change: (failures: Map<number, unknown>) => void): void {
+    const next = new Map(this.#values[FAILURES] as Failures)
     change(next)
-    this.#values[FAILURES] = next.size === 0 ? undefined : next // #store has just made the array ours
+    this.#values[FAILURES] = next.size === 0 ? undefined : next
   }
 
   #store(slot: number, value: unknown): void {

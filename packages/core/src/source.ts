@@ -186,6 +186,14 @@ export class Source<T> {
     return copy
   }
 
+  /** @internal whether two values are copies of one original at one version, so that nothing changed between them */
+  isSameCopy(first: unknown, second: unknown): boolean {
+    const origin = this.#originOf(first)
+    const other = this.#originOf(second)
+    if (origin === undefined || other === undefined) return false
+    return Object.is(origin.original, other.original) && Object.is(origin.version, other.version)
+  }
+
   /** @internal whether the live value is another than the captured one; a getter that throws now has moved */
   movedFrom(captured: unknown): boolean {
     try {

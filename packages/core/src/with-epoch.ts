@@ -20,7 +20,7 @@ import { siteOf, type Source } from './source.js'
 import { currentEpoch, currentScope, enter, isThenable, toPromise } from './storage.js'
 
 /** A source and the value that an epoch is to see for it. */
-export type Override<T> = readonly [source: Source<T>, value: T]
+export type Override<T> = readonly [source: Source<T>, value: NoInfer<T>]
 
 export interface EpochOptions<V extends readonly unknown[] = readonly unknown[]> {
   /** For diagnostics: the method, the route, the job. @default 'anonymous' */
