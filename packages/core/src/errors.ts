@@ -76,7 +76,7 @@ export class EpochError extends Error {
 export function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'object') return `an object (${value.constructor?.name || 'of no class'})`
+  if (typeof value === 'object') return `an object (${value.constructor?.name || 'no constructor'})`
   if (typeof value === 'undefined') return 'undefined'
   return `a ${typeof value}`
 }

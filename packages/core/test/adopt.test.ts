@@ -6,7 +6,7 @@
 import * as fs from 'node:fs'
 import * as namespace from 'node:path'
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { afterEach, describe, expect, test as once, vi } from 'vitest'
+import { afterEach, describe as about, expect, test as once, vi } from 'vitest'
 import {
   adopt,
   type AdoptOptions,
@@ -45,13 +45,15 @@ const anyAdopt = adopt as (object: unknown, where: unknown, options?: unknown) =
 /** What a writer does who is in no epoch. */
 const elsewhere = <R>(fn: () => R): R => detach(fn)
 
-/** What an owner can ask of a property without running a getter. */
-function shapeOf(object: object) {
-  const { value, writable, enumerable, configurable, get, set } = {
+/** The property as its owner sees it, without running a getter. */
+function shapeOf(object: object): PropertyDescriptor {
+  return {
     value: undefined,
+    writable: undefined,
+    get: undefined,
+    set: undefined,
     ...Object.getOwnPropertyDescriptor(object, 'key'),
-  } as PropertyDescriptor
-  return { value, writable, enumerable, configurable, get, set }
+  }
 }
 
 /** The function that stands there, to compare. */
@@ -286,7 +288,7 @@ once('an object that takes no new properties still lets an old one be adopted', 
   expect(shapeOf(object)).toMatchObject({ value: 2, writable: true })
 })
 
-describe('an accessor', () => {
+about('an accessor', () => {
   class Settings {
     static #locale = 'en'
     static reads = 0
@@ -458,7 +460,7 @@ once('repeatable-read and read-committed are as for any source', () => {
 
 // --- heirs and proxies ---
 
-describe('those that inherit', () => {
+about('those that inherit', () => {
   once('an object that inherits reads the pinned value, and an assignment makes its own property', () => {
     const defaults = { locale: 'en' }
     adopt(defaults, 'locale', { name: unique('locale') })
@@ -538,7 +540,7 @@ describe('those that inherit', () => {
 
 // --- functions ---
 
-describe('call: true', () => {
+about('call: true', () => {
   once('pins what a function without parameters returns', () => {
     let dir = '/a'
     const host = {
@@ -637,7 +639,7 @@ describe('call: true', () => {
 
 // --- release ---
 
-describe('release', () => {
+about('release', () => {
   once('puts the descriptor back as it was, with the current value', () => {
     for (const enumerable of [true, false]) {
       const object = Object.defineProperty({} as { key: number }, 'key', {
@@ -717,7 +719,7 @@ describe('release', () => {
 
 // --- refusals ---
 
-describe('what cannot be adopted is refused, with the reason and what to do, and left as it was:', () => {
+about('what cannot be adopted is refused, with the reason and what to do, and left as it was:', () => {
   const DECLARE = 'Declare it with source(name, getter) instead.'
   const target = { key: 1 }
   const other = { key: 1 }
@@ -944,7 +946,7 @@ once('a module that is loaded again takes its adoption over: ifRegistered replac
 
 // --- paths ---
 
-describe('a path', () => {
+about('a path', () => {
   type State = { dir?: string; other?: number }
   type World = { state?: State; [key: symbol]: State | undefined }
   const adopted: Array<{ release(): void }> = []
@@ -1291,7 +1293,7 @@ describe('a path', () => {
     },
   )
 
-  describe('whose container is replaced inside an epoch', () => {
+  about('whose container is replaced inside an epoch', () => {
     once('is a write of that epoch, which reads its own', () => {
       const world: World = { state: { dir: '/a' } }
       const dir = adoptDir(world)
@@ -1399,7 +1401,7 @@ once('a source that reads an adopted property is live where a getter is', () => 
 })
 
 once('an adopted getter is asked once per entry, however often it is read', () => {
-  const getter = vi.fn(() => 1)
+  const getter = vi.fn<() => number>(() => 1)
   const object = Object.defineProperty({} as { key: number }, 'key', { get: getter, configurable: true })
   adopt(object, 'key', { name: unique('key') })
   getter.mockClear()
