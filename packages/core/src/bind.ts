@@ -49,6 +49,8 @@ export function detach<R>(fn: () => R): R {
 }
 
 const BOUND = Symbol.for('withepoch.boundEmitter')
+/** On a bound listener: the one that was added, by which it is taken away. */
+const ORIGINAL: unique symbol = Symbol.for('withepoch.originalListener')
 
 /**
  * Makes listeners of `emitter` run in the epoch in which they were added, not in that of whoever emits. Those added
@@ -56,7 +58,7 @@ const BOUND = Symbol.for('withepoch.boundEmitter')
  *
  * Use it on requests, responses and sockets, whose events come from the connection.
  *
- * **Caveat** It replaces five methods on this one object. For an `EventTarget` use `bind(listener)`.
+ * **Caveat** It replaces seven methods on this one object. For an `EventTarget` use `bind(listener)`.
  *
  * @returns the same emitter.
  * @throws INVALID_ARGUMENT when it is not an emitter.
@@ -100,6 +102,13 @@ export function bindEmitter<E extends EventEmitter>(emitter: E): E {
       return Reflect.apply(original, this, [type, once]) as E
     }
   }
+  for (const method of ['off', 'removeListener'] as const) {
+    const original = emitter[method]
+    methods[method] = function (type: string | symbol, listener: Listener): E {
+      const bound = emitter.rawListeners(type).findLast((raw) => (raw as Bound)[ORIGINAL] === listener)
+      return Reflect.apply(original, this, [type, bound ?? listener]) as E
+    }
+  }
   for (const key of Reflect.ownKeys(methods)) {
     Object.defineProperty(emitter, key, { value: methods[key as string], configurable: true, writable: true })
   }
@@ -108,10 +117,13 @@ export function bindEmitter<E extends EventEmitter>(emitter: E): E {
 
 type Listener = (...args: unknown[]) => unknown
 
-/** EventEmitter looks at `.listener` to find what `off` is given and what `listeners` shows. */
+type Bound = Partial<Record<typeof ORIGINAL, Listener>>
+
+/** EventEmitter shows `.listener` in `listeners`, and finds by it what `off` is given; wrappers of others have one too. */
 function boundListener(run: Listener, listener: Listener): Listener {
   if (typeof listener !== 'function') return listener // the emitter's own error says it best
-  return Object.assign(bind(run), { listener })
+  const shown = (listener as { listener?: Listener }).listener ?? listener
+  return Object.assign(bind(run), { listener: shown, [ORIGINAL]: listener })
 }
 
 /**

@@ -107,9 +107,7 @@ export function memo<A extends unknown[], R>(
     node.flight = flight
     const run = (): unknown => enter(new Frame(epoch, flight), callThrough, fn, args)
     node.result = launch(flight, caller, run, (succeeded) => {
-      if (succeeded || node.flight !== flight) return
-      node.flight = undefined
-      node.result = undefined
+      if (!succeeded) node.flight = node.result = undefined
     })
     return node.result as R
   }
