@@ -3,10 +3,11 @@
  * file: code that has never heard of us, which says `object.key`, and the cell. What is a cell's anyway (isolation,
  * conflicts, publish) has its own files; real libraries are in `adopt-legacy.test.ts`.
  */
+// oxlint-disable vitest/no-standalone-expect -- the bodies of epoch-test's `test` are tests, which the rule cannot see
 import * as fs from 'node:fs'
 import * as namespace from 'node:path'
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { afterEach, describe as about, expect, test as once, vi } from 'vitest'
+import { afterEach, describe, expect, test as once, vi } from 'vitest'
 import {
   adopt,
   type AdoptOptions,
@@ -288,7 +289,7 @@ once('an object that takes no new properties still lets an old one be adopted', 
   expect(shapeOf(object)).toMatchObject({ value: 2, writable: true })
 })
 
-about('an accessor', () => {
+describe('an accessor', () => {
   class Settings {
     static #locale = 'en'
     static reads = 0
@@ -460,7 +461,7 @@ once('repeatable-read and read-committed are as for any source', () => {
 
 // --- heirs and proxies ---
 
-about('those that inherit', () => {
+describe('those that inherit', () => {
   once('an object that inherits reads the pinned value, and an assignment makes its own property', () => {
     const defaults = { locale: 'en' }
     adopt(defaults, 'locale', { name: unique('locale') })
@@ -540,7 +541,7 @@ about('those that inherit', () => {
 
 // --- functions ---
 
-about('call: true', () => {
+describe('call: true', () => {
   once('pins what a function without parameters returns', () => {
     let dir = '/a'
     const host = {
@@ -639,7 +640,7 @@ about('call: true', () => {
 
 // --- release ---
 
-about('release', () => {
+describe('release', () => {
   once('puts the descriptor back as it was, with the current value', () => {
     for (const enumerable of [true, false]) {
       const object = Object.defineProperty({} as { key: number }, 'key', {
@@ -719,7 +720,7 @@ about('release', () => {
 
 // --- refusals ---
 
-about('what cannot be adopted is refused, with the reason and what to do, and left as it was:', () => {
+describe('what cannot be adopted is refused, with the reason and what to do, and left as it was:', () => {
   const DECLARE = 'Declare it with source(name, getter) instead.'
   const target = { key: 1 }
   const other = { key: 1 }
@@ -946,7 +947,7 @@ once('a module that is loaded again takes its adoption over: ifRegistered replac
 
 // --- paths ---
 
-about('a path', () => {
+describe('a path', () => {
   type State = { dir?: string; other?: number }
   type World = { state?: State; [key: symbol]: State | undefined }
   const adopted: Array<{ release(): void }> = []
@@ -1293,7 +1294,7 @@ about('a path', () => {
     },
   )
 
-  about('whose container is replaced inside an epoch', () => {
+  describe('whose container is replaced inside an epoch', () => {
     once('is a write of that epoch, which reads its own', () => {
       const world: World = { state: { dir: '/a' } }
       const dir = adoptDir(world)

@@ -389,6 +389,8 @@ test('what is meant to differ is no drift: overrides, own writes, read-committed
   const drifts = record('withepoch:source:drift', named)
   withEpoch({ values: [[a, 10]] }, () => {
     a.get()
+    detach(() => a.set(2)) // what the override stands for has moved; what is read was never to be live
+    a.get()
     b.set(2)
     b.get()
     kill.get()

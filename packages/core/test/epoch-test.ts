@@ -26,8 +26,3 @@ const AROUND: ReadonlyArray<readonly [where: string, run: (body: Body) => void |
 export function test(title: string, body: Body): void {
   for (const [where, run] of AROUND) once(`${title} (${where})`, () => run(body))
 }
-
-/** As `test`, for a promise that is known to be broken: each of the three must fail until it is mended. */
-test.fails = function fails(title: string, body: Body): void {
-  for (const [where, run] of AROUND) once.fails(`${title} (${where})`, () => run(body))
-}

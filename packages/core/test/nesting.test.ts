@@ -200,16 +200,18 @@ once('a fork’s local writes stay its own, and the parent’s later ones do not
   const [a, b] = [cell(unique('a'), 1), cell(unique('b'), 1)]
   const seen = await withEpoch({ writes: 'local' }, async () => {
     const gate = deferred()
+    b.set(2)
     const child = withEpoch({ ifNested: 'fork' }, async () => {
-      a.set(2)
+      const atFork = b.get()
       await gate.promise
-      return [a.get(), b.get()]
+      a.set(2)
+      return [a.get(), b.get(), atFork]
     })
     b.set(3)
     gate.resolve()
     return { child: await child, parent: [a.get(), b.get()], live: [a.live(), b.live()] }
   })
-  expect(seen).toEqual({ child: [2, 1], parent: [1, 3], live: [1, 1] })
+  expect(seen).toEqual({ child: [2, 2, 2], parent: [1, 3], live: [1, 1] })
 })
 
 once('a fork’s published write goes live and to itself, not to the parent', () => {

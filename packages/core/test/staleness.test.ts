@@ -93,6 +93,19 @@ once('overrides and local writes do not make an epoch stale; the value they stan
   expect(seen).toEqual([false, true, false, true])
 })
 
+once('however often a value is written locally, what counts is the one that was captured', () => {
+  const c = keep(cell(unique('c'), 1))
+  const seen = withEpoch({ values: [[c, 10]], writes: 'local' }, (epoch) => {
+    c.set(20)
+    c.set(30)
+    const flags = [epoch.isStale()]
+    detach(() => c.set(10))
+    flags.push(epoch.isStale())
+    return flags
+  })
+  expect(seen).toEqual([false, true])
+})
+
 once('read-committed sources never make an epoch stale, repeatable-read ones once they were read', () => {
   const kill = keep(cell(unique('kill'), 1, { isolation: 'read-committed' }))
   const lazy = keep(cell(unique('lazy'), 1, { isolation: 'repeatable-read' }))

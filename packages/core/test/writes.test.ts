@@ -250,6 +250,21 @@ once('a published write over an override goes live, and is what the epoch sees',
   expect(seen).toEqual([2, 2])
 })
 
+once(
+  'a published write ends the override that it replaces: from there on the cell is as if never overridden',
+  () => {
+    const c = cell(unique('c'), 1)
+    const seen = withEpoch({ values: [[c, 10]] }, (epoch) => {
+      c.set(2)
+      detach(() => c.set(3))
+      const pinned = c.get()
+      epoch.advance()
+      return [pinned, c.get()]
+    })
+    expect(seen).toEqual([2, 3])
+  },
+)
+
 once('an override changed by its caller after entry stays as it was given', () => {
   const c = cell(unique('c'), 1)
   const pair: [typeof c, number] = [c, 2]
