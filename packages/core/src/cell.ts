@@ -40,7 +40,8 @@ export interface CellParts<T> {
 /** A registered process-global value that can be written. Made by `cell` and `adopt`. */
 export class Cell<T> extends Source<T> {
   /** Undefined for a plain cell, whose live value is in the root. */
-  readonly #keep: Keep<T> | undefined
+  #keep: Keep<T> | undefined
+  #released = false
   readonly #retirement: Retirement<T> | undefined
 
   /** @internal */
@@ -48,10 +49,9 @@ export class Cell<T> extends Source<T> {
     if (options.retire !== undefined) requireFunction(options.retire, `${call}("${name}", …)`, 'retire')
     const inRoot =
       keep === undefined && options.copy === undefined && (options.isolation ?? 'snapshot') === 'snapshot'
-    const kept = inRoot ? undefined : (keep ?? { value: initial })
-    const getter = (): T => (kept === undefined ? initial : kept.value)
+    const getter = (): T => (this.#keep as Keep<T>).value
     super({ name, getter, options, initial: inRoot ? initial : UNSETTLED, call, site })
-    this.#keep = kept
+    this.#keep = inRoot ? undefined : (keep ?? { value: initial })
     this.#retirement = options.retire && new Retirement(this, (old) => options.retire?.(old))
   }
 
@@ -110,6 +110,14 @@ export class Cell<T> extends Source<T> {
     else scope.write(this, value, true)
   }
 
+  /** A released cell goes on by itself: its place in the root is for whoever takes the name. */
+  override release(): void {
+    const value = this.#keep === undefined ? (root.read(this.slot) as T) : undefined
+    if (!root.release(this.name, this)) return
+    this.#keep ??= { value: value as T }
+    this.#released = true
+  }
+
   /** @internal makes `value` live */
   writeLive(value: T, epoch: Epoch | undefined): void {
     const before = this.liveNow()
@@ -121,6 +129,7 @@ export class Cell<T> extends Source<T> {
         keep.value = before
       })
     }
+    if (this.#released) return this.announce('live', value, epoch)
     if (this.isolation === 'snapshot') root.write(this.slot, keep === undefined ? value : this.sample())
     else root.bump() // its value is not in the root, but the write is a version all the same
     this.replaced(before, value, epoch)

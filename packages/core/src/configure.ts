@@ -67,5 +67,6 @@ export function configure(settings: Settings): () => void {
   if (carrier.maxAgeMs !== undefined) watchAges(carrier.maxAgeMs)
   return function restoreSettings() {
     Object.assign(carrier, { strict, captureStacks, maxAgeMs, ifOverdue })
+    if (maxAgeMs !== undefined) watchAges(maxAgeMs)
   }
 }

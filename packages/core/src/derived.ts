@@ -8,10 +8,10 @@ import { carrier } from './carrier.js'
 import { derivedHit, derivedMiss } from './diagnostics.js'
 import { Epoch } from './epoch.js'
 import { requireFunction, requireKnownOptions, requirePositive } from './errors.js'
-import { board, type Flight, launch } from './flight.js'
+import { board, type Flight, launch, refuseCycle } from './flight.js'
 import { openEpochs } from './open-epochs.js'
 import { root, type Values } from './snapshot.js'
-import type { Source } from './source.js'
+import { siteOf, type Source } from './source.js'
 import { callThrough, currentScope, enter, enterClean } from './storage.js'
 
 export interface DerivedOptions<A extends unknown[]> {
@@ -56,14 +56,33 @@ interface Leaf {
   readonly parent: { readonly leaf: Leaf; readonly part: unknown } | undefined
 }
 
-/** The epoch that a computation runs in: it notes what is read. Its writes are refused, for whose would they be? */
-class Derivation extends Epoch {
-  readonly #flight: Flight
-  /** Dropped when the computation is done: what it started must not hold the values. */
-  #inputs: Inputs | undefined
+/** One call that cannot be answered at once. */
+interface Call<A extends unknown[]> {
+  readonly args: A
+  readonly key: readonly unknown[]
+  readonly epoch: Epoch | undefined
+  /** The computation that it was made in. */
+  readonly caller: Flight | undefined
+  /** Where it waits for others' computations and, if none of them will do, computes. */
+  own: Derivation | undefined
+}
 
-  constructor(values: Values, flight: Flight, inputs: Inputs) {
-    super(values, `derived ${flight.name}`, 'reject', undefined)
+/**
+ * The epoch that a call waits and computes in, pinned when the call was made: whatever becomes of the caller's, the
+ * result belongs to that moment. It notes what is read. Its writes are refused, for whose would they be?
+ */
+class Derivation extends Epoch {
+  #flight: Flight | undefined
+  // Both are dropped when the computation is done: what it started must hold neither the values nor the caller.
+  #inputs: Inputs | undefined
+  #caller: Epoch | undefined
+
+  constructor(values: Values, name: string, caller: Epoch | undefined) {
+    super(values, `derived ${name}`, 'reject', undefined)
+    this.#caller = caller
+  }
+
+  begin(flight: Flight, inputs: Inputs): void {
     this.#flight = flight
     this.#inputs = inputs
   }
@@ -79,7 +98,30 @@ class Derivation extends Epoch {
     }
   }
 
-  override computing(): Flight {
+  /** What is pinned at its first read is pinned in the caller's epoch too, or the two would see two values. */
+  override readUnsettled<T>(source: Source<T>): T {
+    const caller = this.#caller
+    if (caller?.isHeld() !== true || source.isolation === 'read-committed') return super.readUnsettled(source)
+    return super.readUnsettled(Object.create(source, { sample: { value: () => caller.peek(source) } }))
+  }
+
+  // These look at the live values.
+  override advance(): void {
+    this.untracked()
+    super.advance()
+  }
+
+  override isStale(): boolean {
+    this.untracked()
+    return super.isStale()
+  }
+
+  override validate(...sources: Array<Source<unknown>>): void {
+    this.untracked()
+    super.validate(...sources)
+  }
+
+  override computing(): Flight | undefined {
     return this.#flight
   }
 
@@ -97,6 +139,7 @@ class Derivation extends Epoch {
 
   done(): void {
     this.#inputs = undefined
+    this.#caller = undefined
     this.release()
   }
 }
@@ -110,8 +153,9 @@ class Derivation extends Epoch {
  *
  * - A rejection goes to those who wait and is then forgotten, as in `memo`.
  * - `fn` runs in an epoch of its own, with the caller's values, in no request's async context; writes in it are refused.
- * - Not shared, but computed for each caller, is what read a source with `live()`, called `detach`, or opened an epoch
- *   of its own: it depends on more than the snapshot.
+ * - Not shared, but computed for each caller, is what depends on more than the snapshot: it read a source with `live()`,
+ *   called `detach`, opened an epoch of its own, called `advance`, `isStale` or `validate`, or left another derived or
+ *   memoised call unawaited.
  *
  * **Caveat** What it reads elsewhere (a file, the clock, a variable that is no source, another library's async context)
  * is not known, and so not compared. Declare it as a source, make it part of the key, or call `clear()` when it changes.
@@ -141,78 +185,107 @@ export function derived<A extends unknown[], R>(
   const { max = 100 } = options
   const name = options.name ?? (fn.name || 'anonymous')
   const trunk: Leaf = { results: new Set(), children: new Map(), parent: undefined }
-  /** All results, the one used last at the end. */
+  /** The results kept, the one used last at the end. */
   const byUse = new Set<Result>()
+  /** Those that are not there yet, unless they are forgotten already. */
+  const underWay = new Set<Result>()
 
   function derivedFunction(...args: A): R {
     const scope = currentScope()
-    return find(heldBy(scope?.owner()), scope?.computing() as Flight | undefined, args) as R
+    const owner = scope?.owner()
+    const epoch = owner?.isHeld() === true ? owner : undefined
+    const key: unknown = options.key === undefined ? args : options.key(...args)
+    const caller = scope?.computing() as Flight | undefined
+    return find({ args, key: Array.isArray(key) ? key : [key], epoch, caller, own: undefined }) as R
   }
 
   derivedFunction.clear = function clear(): void {
-    for (const result of byUse) forget(result)
+    for (const result of [...byUse, ...underWay]) forget(result)
   }
   return derivedFunction
 
-  function find(epoch: Epoch | undefined, caller: Flight | undefined, args: A): unknown {
-    const key: unknown = options.key === undefined ? args : options.key(...args)
-    const leaf = leafOf(trunk, Array.isArray(key) ? key : [key])
-    for (const result of leaf.results) {
-      if (!agrees(result.inputs, epoch)) continue
-      byUse.delete(result)
-      byUse.add(result)
-      if (derivedHit.hasSubscribers) derivedHit.publish({ epoch, memo: name })
-      board(result.flight, caller)
-      if (result.flight.state === 'done') {
-        passOn(result.inputs, epoch)
-        return result.value
+  function find(call: Call<A>): unknown {
+    const { epoch, caller } = call
+    for (const result of leafAt(trunk, call.key)?.results ?? []) {
+      const { flight, inputs } = result
+      if (!agrees(inputs, call.own ?? epoch)) {
+        refuseCycle(flight, caller)
+        continue
       }
-      // Under way, and agreeing so far: wait, and look again at all that it has read.
-      const arrived = (take: () => unknown): unknown => {
-        if (!agrees(result.inputs, heldBy(epoch))) return find(heldBy(epoch), caller, args)
-        passOn(result.inputs, epoch)
-        return take()
-      }
+      board(flight, caller)
+      if (flight.state === 'done') return use(result, call)
+      call.own ??= openFor(epoch, name, derivedFunction)
       return (result.value as Promise<unknown>).then(
-        (value) => arrived(() => value),
-        (error: unknown) =>
-          arrived(() => {
-            throw error
-          }),
+        () => arrived(result, call),
+        () => arrived(result, call),
       )
     }
-    if (derivedMiss.hasSubscribers) derivedMiss.publish({ epoch, memo: name })
-    return compute(leaf, epoch, caller, args)
+    return compute(call)
   }
 
-  function compute(leaf: Leaf, epoch: Epoch | undefined, caller: Flight | undefined, args: A): unknown {
+  /** What was under way and agreed so far has all been read now: look again. */
+  function arrived(result: Result, call: Call<A>): unknown {
+    try {
+      if (agrees(result.inputs, call.own)) return use(result, call)
+      // Where one cannot be shared the next one hardly can: waiting for it would only put the callers in a row.
+      return result.inputs.comparable ? find(call) : compute(call)
+    } catch (error) {
+      call.own?.done()
+      throw error
+    }
+  }
+
+  function use(result: Result, { epoch, own }: Call<A>): unknown {
+    if (derivedHit.hasSubscribers) derivedHit.publish({ epoch, memo: name })
+    if (byUse.delete(result)) byUse.add(result)
+    passOn(result.inputs, epoch)
+    own?.done()
+    return result.value
+  }
+
+  function compute(call: Call<A>): unknown {
+    const { epoch, caller, args } = call
+    if (derivedMiss.hasSubscribers) derivedMiss.publish({ epoch, memo: name })
+    const own = (call.own ??= openFor(epoch, name, derivedFunction))
     const flight: Flight = { name, state: 'running', waitsFor: undefined }
     const inputs: Inputs = { values: new Map(), comparable: true }
+    const leaf = leafOf(trunk, call.key)
     const result: Result = { flight, inputs, value: undefined, leaf }
-    const own = openFor(epoch, flight, inputs)
+    own.begin(flight, inputs)
     leaf.results.add(result)
-    byUse.add(result)
+    underWay.add(result)
     carrier.deriving++
-    const run = (): unknown => enterClean(() => enter(own, callThrough, fn, args))
-    result.value = launch(flight, caller, run, (succeeded) => {
+    const run = (): unknown => enter(own, callThrough, fn, args)
+    const ended = (succeeded: boolean, whole: boolean): void => {
       carrier.deriving--
+      if (!whole) own.untracked() // it left something behind whose inputs are not known yet
       own.done()
-      if (!succeeded || !inputs.comparable) forget(result)
-      for (const oldest of byUse) {
-        if (byUse.size <= max) break
-        forget(oldest)
-      }
+      if (underWay.delete(result) && succeeded && inputs.comparable) keep(result)
+      else forget(result)
       passOn(inputs, epoch)
-    })
+    }
+    // All of it in no context: a promise that is kept keeps, on some Nodes, the context that it was made in.
+    result.value = enterClean(() => launch(flight, caller, run, ended))
     return result.value
+  }
+
+  function keep(result: Result): void {
+    byUse.add(result)
+    for (const oldest of byUse) {
+      if (byUse.size <= max) break
+      forget(oldest)
+    }
   }
 
   function forget(result: Result): void {
     byUse.delete(result)
+    underWay.delete(result)
     result.leaf.results.delete(result)
     for (let { leaf } = result; leaf.parent !== undefined; leaf = leaf.parent.leaf) {
       if (leaf.results.size > 0 || leaf.children.size > 0) break
-      leaf.parent.leaf.children.delete(leaf.parent.part)
+      const siblings = leaf.parent.leaf.children
+      if (siblings.get(leaf.parent.part) !== leaf) break // gone already, and another has come in its place
+      siblings.delete(leaf.parent.part)
     }
   }
 }
@@ -222,7 +295,7 @@ function agrees(inputs: Inputs, epoch: Epoch | undefined): boolean {
   if (!inputs.comparable) return false
   try {
     for (const [source, value] of inputs.values) {
-      if (!Object.is(epoch === undefined ? source.liveNow() : epoch.peek(source), value)) return false
+      if (!Object.is(epoch === undefined ? source.sample() : epoch.peek(source), value)) return false
     }
     return true
   } catch {
@@ -237,15 +310,24 @@ function passOn(inputs: Inputs, epoch: Epoch | undefined): void {
   for (const [source, value] of inputs.values) epoch.note(source, value)
 }
 
-function openFor(epoch: Epoch | undefined, flight: Flight, inputs: Inputs): Derivation {
-  if (epoch !== undefined) return epoch.spawn((values) => new Derivation(values, flight, inputs))
-  const own = new Derivation(root.capture(), flight, inputs)
-  openEpochs.add(own)
+function openFor(epoch: Epoch | undefined, name: string, callee: (...args: never[]) => unknown): Derivation {
+  const make = (values: Values): Derivation => new Derivation(values, name, epoch)
+  let own: Derivation
+  if (epoch === undefined) openEpochs.add((own = make(root.capture())))
+  else own = epoch.spawn(make)
+  carrier.guardWrites = true // what it leaves behind may write when no epoch is open any more
+  const { captureStacks, maxAgeMs, ifOverdue } = carrier
+  if (captureStacks || maxAgeMs !== undefined) {
+    const limit = maxAgeMs === undefined ? undefined : { maxAgeMs, ifOverdue, reported: false }
+    own.born({ at: Date.now(), site: captureStacks ? siteOf(callee) : undefined }, limit)
+  }
   return own
 }
 
-function heldBy(epoch: Epoch | undefined): Epoch | undefined {
-  return epoch?.isHeld() === true ? epoch : undefined
+function leafAt(trunk: Leaf, path: readonly unknown[]): Leaf | undefined {
+  let leaf: Leaf | undefined = trunk
+  for (const part of path) leaf = leaf?.children.get(part)
+  return leaf
 }
 
 function leafOf(trunk: Leaf, path: readonly unknown[]): Leaf {

@@ -94,6 +94,10 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
         signal?.removeEventListener('abort', abort)
       }
     })
+  } catch (reason) {
+    carrier.drains.delete(errors)
+    for (const error of errors) if (!isCollected(error)) void Promise.reject(error)
+    throw reason
   } finally {
     stop()
     carrier.drains.delete(errors)
@@ -124,6 +128,12 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
 
 /** The longest delay that a timer takes; past it, `setTimeout` would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** Whether another drain under way will tell of it: one that gives up leaves the rest to the process. */
+function isCollected(error: unknown): boolean {
+  for (const errors of carrier.drains) if (errors.includes(error)) return true
+  return false
+}
 
 /** Retiring may replace and so retire more. */
 async function retired(): Promise<void> {

@@ -232,7 +232,8 @@ export class Epoch implements Scope {
         this.#setOwn(slot, former[slot])
       }
     }
-    openEpochs.toNewest(this)
+    // A local value may be an old one: then it is still held, and this epoch still counts as old.
+    if (base === undefined || base.size === 0) openEpochs.toNewest(this)
   }
 
   /**
@@ -502,7 +503,7 @@ export class Epoch implements Scope {
 
   /** @internal the last one closes the epoch */
   release(): void {
-    if (--this.#leases === 0) this.close()
+    if (--this.#leases === 0 && this.#phase === 'open') this.close()
   }
 
   /** @internal the epoch's memo tables, by memo; undefined once closed */
@@ -534,8 +535,9 @@ export class Epoch implements Scope {
     extra.limit = limit
   }
 
-  /** @internal now, whoever still holds a lease */
+  /** @internal now, whoever still holds a lease; and if it is closing already, without waiting for its hooks */
   close(): void {
+    if (this.#phase === 'closing') return this.#finish()
     if (this.#phase !== 'open') return
     this.#phase = 'closing'
     if (this.#extra?.hooks === undefined) this.#finish()
@@ -560,6 +562,7 @@ export class Epoch implements Scope {
   }
 
   #finish(): void {
+    if (this.#phase === 'closed') return
     this.#extra?.controller?.abort(this.#closedError('epoch.signal'))
     if (epochClose.hasSubscribers) epochClose.publish({ epoch: this })
     this.#phase = 'closed'

@@ -20,7 +20,8 @@ export interface Flight {
 
 /**
  * Starts a flight: `run` is called now, and has to call the function where its context is to be. `done` is called when
- * the flight has ended, with whether it succeeded; before the promise of it settles.
+ * the flight has ended, before the promise of it settles: with whether it succeeded, and whether all that it had asked
+ * for was done by then.
  *
  * @returns the result, or the one promise of it that all callers share.
  */
@@ -28,12 +29,13 @@ export function launch(
   flight: Flight,
   caller: Flight | undefined,
   run: () => unknown,
-  done: (succeeded: boolean) => void,
+  done: (succeeded: boolean, whole: boolean) => void,
 ): unknown {
   const end = (succeeded: boolean): void => {
+    const whole = Array.from(flight.waitsFor ?? []).every((asked) => asked.state === 'done')
     flight.state = 'done'
     flight.waitsFor = undefined
-    done(succeeded)
+    done(succeeded, whole)
   }
   if (caller !== undefined) wait(caller, flight)
   let result: unknown
@@ -68,17 +70,29 @@ export function launch(
  */
 export function board(flight: Flight, caller: Flight | undefined): void {
   if (flight.state === 'done') return
-  const path = caller === undefined ? undefined : pathBetween(flight, caller)
+  refuseCycle(flight, caller)
   // Still running means that this call is below it on the stack, whatever the context says.
-  const cycle = path ?? (flight.state === 'running' ? [flight] : undefined)
-  if (cycle !== undefined) {
-    throw new EpochError(
-      'MEMO_CYCLE',
-      `"${flight.name}" waits for itself: ${[...cycle, flight].map((step) => step.name).join(' → ')}. None of them ` +
-        'could ever finish; take the part that both need out into a memo of its own.',
-    )
-  }
+  if (flight.state === 'running') throw cycleOf([flight, flight])
   if (caller !== undefined) wait(caller, flight)
+}
+
+/**
+ * To be called before doing again what a flight under way is doing.
+ *
+ * @throws MEMO_CYCLE when it waits for `caller`, directly or through others: it would be done again without end.
+ */
+export function refuseCycle(flight: Flight, caller: Flight | undefined): void {
+  if (flight.state === 'done' || caller === undefined) return
+  const path = pathBetween(flight, caller)
+  if (path !== undefined) throw cycleOf([...path, flight])
+}
+
+function cycleOf(path: readonly Flight[]): EpochError {
+  return new EpochError(
+    'MEMO_CYCLE',
+    `"${path[0]?.name}" waits for itself: ${path.map((step) => step.name).join(' → ')}. None of them ` +
+      'could ever finish; take the part that both need out into a memo of its own.',
+  )
 }
 
 function wait(caller: Flight, flight: Flight): void {

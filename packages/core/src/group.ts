@@ -100,7 +100,7 @@ export function group<const V extends readonly unknown[]>(
 class Agreement implements Group, Coherence {
   readonly name: string
   readonly slots: readonly number[]
-  readonly #sources: ReadonlyArray<Source<unknown>>
+  readonly #sources: Array<Source<unknown>>
   readonly #coherent: (...values: unknown[]) => boolean
   readonly #maxLagMs: number
   brokenEntries = 0
@@ -115,7 +115,7 @@ class Agreement implements Group, Coherence {
   constructor(name: string, sources: ReadonlyArray<Source<unknown>>, options: GroupOptions<unknown[]>) {
     this.name = name
     this.slots = sources.map((source) => source.slot)
-    this.#sources = sources
+    this.#sources = [...sources]
     this.#coherent = options.coherent
     this.#maxLagMs = options.maxLagMs ?? Infinity
     root.addGroup(this)
@@ -162,6 +162,11 @@ class Agreement implements Group, Coherence {
   holds(slot: number, value: unknown): boolean {
     if (this.#brokenSince === undefined || this.#overdue) return false
     return Object.is(this.#agreed?.[this.slots.indexOf(slot)], value)
+  }
+
+  follow(slot: number, source: Source<unknown>): void {
+    this.#sources[this.slots.indexOf(slot)] = source
+    this.#seen = [] // looked at when the next epoch opens: the source is still being made
   }
 
   whenMoved(moved: () => void): void {

@@ -98,8 +98,10 @@ export class OpenEpochs {
   #reachMarkers(): void {
     while (this.#oldest instanceof Marker) {
       const marker = this.#oldest
-      this.#unlink(marker)
-      for (const reached of marker.reached.splice(0)) reached()
+      // It keeps its place until all are told, so that a wait that begins in one of these calls is told after the others.
+      for (let reached = marker.reached.shift(); reached !== undefined; reached = marker.reached.shift())
+        reached()
+      if (this.#oldest === marker) this.#unlink(marker)
     }
   }
 

@@ -30,20 +30,20 @@ function sweep(): void {
   for (const epoch of Array.from(openEpochs)) {
     const limit = epoch.ageLimit
     if (limit === undefined) continue
+    const closes = limit.ifOverdue === 'close'
+    if (limit.reported && !closes) continue
     watched = true
     const ageMs = now - (epoch.birth?.at ?? now)
-    if (ageMs < limit.maxAgeMs || limit.reported) continue
-    limit.reported = true
-    if (epochOverdue.hasSubscribers) {
-      epochOverdue.publish({
-        epoch,
-        ageMs,
-        maxAgeMs: limit.maxAgeMs,
-        closed: limit.ifOverdue === 'close',
-        stack: epoch.birth?.site?.stack,
-      })
+    if (limit.reported) {
+      // Closed once, and its hooks have not settled in all the time it was given once more: now without them.
+      if (ageMs >= 2 * limit.maxAgeMs) epoch.close()
+    } else if (ageMs >= limit.maxAgeMs) {
+      limit.reported = true
+      const { maxAgeMs } = limit
+      const stack = epoch.birth?.site?.stack
+      if (epochOverdue.hasSubscribers) epochOverdue.publish({ epoch, ageMs, maxAgeMs, closed: closes, stack })
+      if (closes) epoch.close()
     }
-    if (limit.ifOverdue === 'close') epoch.close()
   }
   if (!watched) stop()
 }

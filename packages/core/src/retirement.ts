@@ -9,7 +9,7 @@ import { detached } from './epoch.js'
 import { openEpochs } from './open-epochs.js'
 import { root } from './snapshot.js'
 import type { Source } from './source.js'
-import { enter, isThenable, toPromise } from './storage.js'
+import { callThrough, enter, enterClean, isThenable, toPromise } from './storage.js'
 
 /** The replaced values of one cell that are waiting to be retired. */
 export class Retirement<T> {
@@ -30,22 +30,22 @@ export class Retirement<T> {
   }
 
   #wait(old: T): void {
-    openEpochs.whenOlderClosed(() => {
-      // A group that is broken goes on handing out its last coherent values: wait until it has moved on.
-      const holder = root.holderOf(this.#cell.slot, old)
-      if (holder === undefined) this.#unseen(old)
-      else holder.whenMoved(() => this.#wait(old))
-    })
+    // A group that is broken goes on handing out its last coherent values: first it has to move on, and only then is
+    // the list of those who may have got it complete.
+    const holder = root.holderOf(this.#cell.slot, old)
+    if (holder === undefined) openEpochs.whenOlderClosed(() => this.#unseen(old))
+    else holder.whenMoved(() => this.#wait(old))
   }
 
   #unseen(old: T): void {
     const times = (this.#waiting.get(old) ?? 1) - 1
     if (times > 0) return void this.#waiting.set(old, times)
     this.#waiting.delete(old)
-    if (Object.is(this.#cell.liveNow(), old)) return // it is live again; its next replacement brings it back here
-    if (sourceRetire.hasSubscribers) sourceRetire.publish(this.#cell.event(undefined, old))
     try {
-      const result = enter(detached, this.#retire, old)
+      if (Object.is(this.#cell.liveNow(), old)) return // it is live again; its next replacement brings it back here
+      if (sourceRetire.hasSubscribers) sourceRetire.publish(this.#cell.event(undefined, old))
+      // In nobody's context: it is called by whoever happens to be the last reader.
+      const result = enterClean(() => enter(detached, callThrough, this.#retire, [old]))
       if (isThenable(result)) track(toPromise(result))
     } catch (error) {
       fail(error)

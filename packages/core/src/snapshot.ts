@@ -52,6 +52,10 @@ export interface Coherence {
   /** Whether it goes on handing out a value that is no longer live. */
   holds(slot: number, value: unknown): boolean
   whenMoved(moved: () => void): void
+  /** A member was registered anew, by a module that was loaded again. */
+  follow(slot: number, source: Source<unknown>): void
+  /** A member is gone, so there is nothing left to agree. */
+  release(): void
 }
 
 interface Registration {
@@ -107,7 +111,7 @@ export class Root {
             'release() on the first.',
         )
       }
-      this.release(name, former.source)
+      this.#unregister(name, former.source)
     }
     const key = `${source.isolation} ${name}`
     const slot = this.#slots.get(key) ?? FIRST_SLOT + this.#slots.size
@@ -120,17 +124,17 @@ export class Root {
       this.onRollback(declare)
     }
     declare()
+    const group = former && this.#groupBySlot.get(former.source.slot)
+    if (former?.source.slot === slot) group?.follow(slot, source)
+    else group?.release()
     return slot
   }
 
   /** Frees the name. Open epochs keep what they captured; later ones capture at first read. */
   release(name: string, source: Source<unknown>): boolean {
     if (this.#registered.get(name)?.source !== source) return false
-    this.#registered.delete(name)
-    if (this.#polled.includes(source)) {
-      this.#polled = this.#polled.filter((other) => other !== source)
-      this.#store(source.slot, UNSETTLED)
-    }
+    this.#unregister(name, source)
+    this.#groupBySlot.get(source.slot)?.release()
     return true
   }
 
@@ -279,7 +283,10 @@ export class Root {
   #takeCoherent(): Values {
     const groups = [...this.#groups]
     const parts = groups.map((group) => group.enter())
-    if (parts.every((part) => part === undefined)) return this.#take()
+    if (parts.every((part) => part === undefined)) {
+      this.#patched = undefined
+      return this.#take()
+    }
     const { version } = this
     const former = this.#patched
     const same = (part: unknown, index: number): boolean => part === former?.parts[index]
@@ -295,6 +302,12 @@ export class Root {
     values[FAILURES] = failures.size === 0 ? undefined : failures
     this.#patched = { from: this.#values, version, parts, values }
     return values
+  }
+
+  #unregister(name: string, source: Source<unknown>): void {
+    this.#registered.delete(name)
+    this.#polled = this.#polled.filter((other) => other !== source)
+    this.#store(source.slot, UNSETTLED)
   }
 
   #poll(): void {
