@@ -9,6 +9,8 @@
 import { Cell, CELL_OPTIONS, type CellOptions, type Keep } from './cell.js'
 import type { Epoch } from './epoch.js'
 import { EpochError, kindOf, requireKnownOptions } from './errors.js'
+import { Container, isObject, mark, Place, shownKey } from './place.js'
+import { root } from './snapshot.js'
 import { sampling, siteOf } from './source.js'
 import { currentScope } from './storage.js'
 
@@ -138,6 +140,7 @@ function keepOf(place: Place, original: PropertyDescriptor): Keep<unknown> {
     }
   }
   return {
+    foreign: true,
     get value() {
       return Reflect.apply(original.get as () => unknown, place.object, [])
     },
@@ -158,6 +161,7 @@ function adoptFunction(place: Place, original: PropertyDescriptor, parts: Parts)
     )
   }
   const keep: Keep<unknown> = {
+    foreign: true,
     get value() {
       return Reflect.apply(fn, place.object, [])
     },
@@ -166,8 +170,10 @@ function adoptFunction(place: Place, original: PropertyDescriptor, parts: Parts)
     },
   }
   const adopted = new AdoptedPlace(place, { ...parts, initial: undefined, keep })
-  // Same name, so that stack traces and `fn.name` read as before.
-  const stand = { [fn.name]: () => adopted.get() }[fn.name] as () => unknown
+  const stand = function (): unknown {
+    return adopted.get()
+  }
+  Object.defineProperties(stand, Object.getOwnPropertyDescriptors(fn)) // process.memoryUsage has a function on it
   mark(stand, adopted)
   adopted.take({
     value: stand,
@@ -222,6 +228,7 @@ class AdoptedPath extends Cell<unknown> {
   constructor(start: object, path: readonly PropertyKey[], call: string, parts: Parts) {
     const self: { cell?: AdoptedPath } = {}
     const keep: Keep<unknown> = {
+      foreign: true,
       get value() {
         return self.cell?.leaf()?.value
       },
@@ -251,8 +258,12 @@ class AdoptedPath extends Cell<unknown> {
 
   /** Where the live value is, if the whole path is there. */
   leaf(): Keep<unknown> | undefined {
+    return sampling(() => this.#find())
+  }
+
+  #find(): Keep<unknown> | undefined {
     if (this.#released) return undefined
-    const moved = this.#steps.findIndex((step) => !stands(step))
+    const moved = this.#steps.findIndex((step) => !step.stands())
     if (moved >= 0) this.#detach(moved)
     if (!this.#settled) this.#lookAgain()
     return this.#settled ? this.#steps.at(-1)?.keep : undefined
@@ -285,7 +296,7 @@ class AdoptedPath extends Cell<unknown> {
       if (!(error instanceof EpochError)) throw error
       const place = this.#placeAt(this.#steps.length)
       if (place === undefined || this.#steps.length < this.#path.length - 1) return
-      this.#steps.push({ place, keep: asItIs(place), watched: false })
+      this.#steps.push(unwatched(place, asItIs(place)))
       this.#settled = true
       if (this.#warned) return
       this.#warned = true
@@ -319,45 +330,35 @@ class AdoptedPath extends Cell<unknown> {
     const original = place.requireOwn()
     const keep = keepOf(place, original)
     place.take(accessorFor(place, this, original))
-    this.#steps.push({ place, keep, watched: true })
+    this.#steps.push({
+      place,
+      keep,
+      stands: () => place.isMine(),
+      leave: () => place.giveBack(() => keep.value),
+    })
     this.#settled = true
   }
 
   /** A container behind an accessor, or in a fixed property, is not stood in for but compared when it is sampled. */
   #takeContainer(place: Place, index: number): void {
     const keep = { value: place.read() }
-    const watched = this.#watch(place, keep, index)
-    this.#steps.push({ place, keep, watched })
-  }
-
-  #watch(place: Place, keep: Keep<unknown>, index: number): boolean {
-    try {
-      const own = place.requireOwn()
-      if (own.get !== undefined) return false
-      const get = (): unknown => keep.value
-      mark(get, this)
-      const set = (next: unknown): void => this.#replaceContainer(index, next)
-      place.take({
-        get,
-        set: own.writable === true ? set : undefined,
-        enumerable: own.enumerable === true,
-      })
-      return true
-    } catch (error) {
-      if (error instanceof EpochError) return false
-      throw error
-    }
+    const container = Container.at(place, this)
+    if (container === undefined) return void this.#steps.push(unwatched(place, keep))
+    const replaced = (next: unknown): void => this.#replaceContainer(index, next)
+    container.follow(replaced)
+    this.#steps.push({
+      place,
+      keep,
+      stands: () => container.stands(),
+      leave: () => container.leave(replaced),
+    })
   }
 
   /** Somebody assigns another container: a write of this cell like any other, if the value in it is another. */
   #replaceContainer(index: number, next: unknown): void {
     const step = this.#steps[index]
     if (step === undefined || Object.is(step.keep.value, next)) return
-    const replace = (): void => {
-      this.#detach(index + 1)
-      step.keep.value = next
-      this.leaf()
-    }
+    const replace = (): void => this.#moveTo(index, next)
     const value = sampling(() => valueAt(next, this.#path.slice(index + 1)))
     if (Object.is(this.liveNow(), value)) return replace()
     const epoch = currentScope()?.owner()
@@ -370,19 +371,29 @@ class AdoptedPath extends Cell<unknown> {
       )
     }
     this.#replace = replace
+    const former = step.keep.value
     try {
       this.set(value)
     } finally {
       this.#replace = undefined
     }
+    // Undone first, so that the former value is put back into the former container.
+    root.onRollback(() => this.#moveTo(index, former))
+  }
+
+  #moveTo(index: number, container: unknown): void {
+    const step = this.#steps[index]
+    if (step === undefined) return
+    this.#detach(index + 1)
+    step.keep.value = container
+    this.leaf()
   }
 
   /** Gives the properties from `depth` on back, the leaf first. */
   #detach(depth: number): void {
     this.#settled = false
     while (this.#steps.length > depth) {
-      const step = this.#steps.pop()
-      step?.place.giveBack(() => step.keep.value)
+      this.#steps.pop()?.leave()
     }
   }
 }
@@ -390,13 +401,14 @@ class AdoptedPath extends Cell<unknown> {
 interface Step {
   readonly place: Place
   readonly keep: Keep<unknown>
-  /** We stand in for it, so we are told of a replacement. */
-  readonly watched: boolean
+  /** Whether it is as we left it: neither deleted nor redefined, nor, where nobody tells us, replaced. */
+  stands(): boolean
+  leave(): void
 }
 
-/** Whether a step is as we left it: neither deleted nor redefined, nor, where nobody tells us, replaced. */
-function stands({ place, keep, watched }: Step): boolean {
-  return watched ? place.isMine() : Object.is(place.read(), keep.value)
+/** A property that we do not stand in for, so nobody tells us of a replacement. */
+function unwatched(place: Place, keep: Keep<unknown>): Step {
+  return { place, keep, stands: () => Object.is(place.read(), keep.value), leave() {} }
 }
 
 /** A property that cannot be stood in for, read and written like by anybody else. */
@@ -425,173 +437,6 @@ function requireSynchronous(adopted: Cell<unknown>): void {
   }
 }
 
-const ADOPTED = Symbol.for('withepoch.adopted')
-
-/** Says of a function that stands in for a property by which cell. */
-function mark(standIn: object, cell: Cell<unknown>): void {
-  Object.defineProperty(standIn, ADOPTED, { value: cell })
-}
-
-function adopterOf(own: PropertyDescriptor | undefined): Cell<unknown> | undefined {
-  const standIn = own?.get ?? (own?.value as unknown)
-  if (typeof standIn !== 'function' || !Object.hasOwn(standIn, ADOPTED)) return undefined
-  return (standIn as unknown as Record<symbol, Cell<unknown>>)[ADOPTED]
-}
-
-/** One property that is, or is to be, stood in for. */
-class Place {
-  readonly object: object
-  readonly key: PropertyKey
-  readonly call: string
-  #original: PropertyDescriptor | undefined
-  #mine: PropertyDescriptor | undefined
-
-  constructor(object: object, key: PropertyKey, call: string) {
-    this.object = object
-    this.key = key
-    this.call = call
-  }
-
-  read(): unknown {
-    return Reflect.get(this.object, this.key)
-  }
-
-  /** @throws ADOPT_REFUSED when the object refuses to say. */
-  isThere(): boolean {
-    return this.#ask(() => this.key in this.object)
-  }
-
-  /** `ifRegistered: 'replace'`: the cell of the module that is reloaded gives the property back first. */
-  takeOver({ name, options }: Parts): void {
-    if (options.ifRegistered !== 'replace') return
-    const former = adopterOf(this.#own())
-    if (former?.name === name) former.release()
-  }
-
-  /** @throws ADOPT_REFUSED when there is no property of its own here that can be stood in for. */
-  requireOwn(): PropertyDescriptor {
-    const { object, key } = this
-    if (object === globalThis.process?.env) {
-      throw this.#refused(
-        'process.env does not take accessors',
-        `Use source('env.${String(key)}', () => process.env.${String(key)})`,
-      )
-    }
-    const own = this.#own()
-    if (own === undefined) {
-      const owner = this.#ask(() => ownerOf(object, key))
-      if (owner === undefined) {
-        throw this.#refused('there is no such property', `If it comes later, pass a path: [${shownKey(key)}]`)
-      }
-      const why = `it is inherited from ${nameOf(owner)}`
-      if (Reflect.getOwnPropertyDescriptor(owner, key)?.get === undefined) {
-        throw this.#refused(why, 'Adopt it there, on its owner')
-      }
-      // Adopted there, it would still be each heir's own business what it answers.
-      throw this.#refused(`${why}, where it is an accessor`, 'Declare it with source(name, getter) instead')
-    }
-    const adopter = adopterOf(own)
-    if (adopter !== undefined) {
-      throw this.#refused(
-        `it is adopted already, as "${adopter.name}"`,
-        'Use that cell, or release() it first',
-      )
-    }
-    if (own.configurable !== true) {
-      const isNamespace = (object as Record<symbol, unknown>)[Symbol.toStringTag] === 'Module'
-      const why = isNamespace
-        ? 'it is an export in a module namespace, which nobody can redefine'
-        : Object.isFrozen(object)
-          ? 'the object is frozen'
-          : Object.isSealed(object)
-            ? 'the object is sealed'
-            : 'it is not configurable'
-      throw this.#refused(why, 'Declare it with source(name, getter) instead')
-    }
-    if (own.get === undefined && own.set !== undefined)
-      throw this.#refused('it is write-only', 'There is nothing to read')
-    this.#original = own
-    return own
-  }
-
-  /** @throws ADOPT_REFUSED when the object does not let us; it is then as it was. */
-  take(descriptor: PropertyDescriptor): void {
-    const { object, key } = this
-    this.#mine = { ...descriptor, configurable: true }
-    let error: unknown
-    try {
-      Reflect.defineProperty(object, key, this.#mine)
-      if (this.isMine()) return
-    } catch (thrown) {
-      error = thrown
-    }
-    try {
-      if (this.#original !== undefined) Reflect.defineProperty(object, key, this.#original)
-    } catch {
-      // it refused before; it is as it was
-    }
-    throw this.#refused(
-      'the object does not let it be redefined',
-      'It is a Proxy that refuses; adopt its target',
-      error,
-    )
-  }
-
-  /** Puts the property back as it was, with the current value, unless somebody else has redefined it meanwhile. */
-  giveBack(currentValue: () => unknown): void {
-    const original = this.#original
-    if (original === undefined || !this.isMine()) return
-    const keptByUs = original.writable === true && this.#mine?.get !== undefined
-    Reflect.defineProperty(
-      this.object,
-      this.key,
-      keptByUs ? { ...original, value: currentValue() } : original,
-    )
-  }
-
-  readOnly(why: string): EpochError {
-    return new EpochError(
-      'ADOPT_REFUSED',
-      `${this.call}: a write, but the property ${why}. Override it with values in withEpoch.`,
-    )
-  }
-
-  /** Whether what stands there is what we put there. */
-  isMine(): boolean {
-    const now = Reflect.getOwnPropertyDescriptor(this.object, this.key)
-    return (
-      now !== undefined &&
-      now.get === this.#mine?.get &&
-      now.set === this.#mine?.set &&
-      now.value === this.#mine?.value
-    )
-  }
-
-  #own(): PropertyDescriptor | undefined {
-    return this.#ask(() => Reflect.getOwnPropertyDescriptor(this.object, this.key))
-  }
-
-  #ask<R>(question: () => R): R {
-    try {
-      return question()
-    } catch (error) {
-      throw this.#refused(
-        'the object refuses to show it',
-        'It is a Proxy that refuses; adopt its target',
-        error,
-      )
-    }
-  }
-
-  #refused(why: string, remedy: string, cause?: unknown): EpochError {
-    return new EpochError(
-      'ADOPT_REFUSED',
-      `${this.call} on ${nameOf(this.object)}: ${shownKey(this.key)} cannot be adopted: ${why}. ${remedy}.`,
-      cause === undefined ? {} : { cause },
-    )
-  }
-}
-
 /** The accessor that stands in for a property, for the object itself and for those that inherit from it. */
 function accessorFor(place: Place, cell: Cell<unknown>, original: PropertyDescriptor): PropertyDescriptor {
   const { object, key } = place
@@ -611,40 +456,10 @@ function accessorFor(place: Place, cell: Cell<unknown>, original: PropertyDescri
   return { get, set: writable ? set : undefined, enumerable: original.enumerable === true }
 }
 
-function isObject(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function'
-}
-
 function isKey(key: unknown): key is PropertyKey {
   return typeof key === 'string' || typeof key === 'symbol' || typeof key === 'number'
 }
 
-function shownKey(key: unknown): string {
-  return typeof key === 'string' ? JSON.stringify(key) : String(key)
-}
-
 function nameOfKey(key: PropertyKey): string {
   return typeof key === 'symbol' ? (key.description ?? 'symbol') : String(key)
-}
-
-function ownerOf(object: object, key: PropertyKey): object | undefined {
-  for (let owner = Reflect.getPrototypeOf(object); owner !== null; owner = Reflect.getPrototypeOf(owner)) {
-    if (Object.hasOwn(owner, key)) return owner
-  }
-  return undefined
-}
-
-function nameOf(object: object): string {
-  if (object === globalThis) return 'globalThis'
-  if (object === globalThis.process?.env) return 'process.env'
-  try {
-    if (typeof object === 'function') return object.name === '' ? 'a function' : object.name
-    const constructor = Object.getOwnPropertyDescriptor(object, 'constructor')?.value as
-      | { name?: string }
-      | undefined
-    if (constructor?.name !== undefined) return `${constructor.name}.prototype`
-    return kindOf(object)
-  } catch {
-    return 'an object' // a Proxy that does not even say what it is
-  }
 }

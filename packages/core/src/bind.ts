@@ -4,7 +4,7 @@
  * running with no epoch. Only the epoch is carried; other libraries' contexts are theirs to carry.
  */
 import type { EventEmitter } from 'node:events'
-import { detached, type Epoch } from './epoch.js'
+import { detached, type Scope } from './epoch.js'
 import { EpochError, kindOf, requireFunction } from './errors.js'
 import { currentScope, enter, isThenable } from './storage.js'
 
@@ -27,9 +27,12 @@ export function bind<This, A extends unknown[], R>(
   fn: (this: This, ...args: A) => R,
 ): (this: This, ...args: A) => R {
   requireFunction(fn, 'bind(fn)', 'fn')
-  const epoch = here()
+  const scope = here()
   return function bound(this: This, ...args: A): R {
-    return enter(epoch, () => Reflect.apply(fn, this, args) as R)
+    // A derived value that is computed from another epoch's depends on more than its own snapshot.
+    const caller = currentScope()?.owner()
+    if (caller !== scope.owner()) caller?.untracked()
+    return enter(scope, () => Reflect.apply(fn, this, args) as R)
   }
 }
 
@@ -144,13 +147,13 @@ function boundListener(run: Listener, listener: Listener): Listener {
  * }) // => ['fr']
  */
 export function bindIterable<I extends Iterable<unknown> | AsyncIterable<unknown>>(iterable: I): I {
-  const epoch = here()
+  const scope = here()
   const object = iterable as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined
-  if (isIterator(object)) return boundIterator(object, epoch, () => {}) as unknown as I
+  if (isIterator(object)) return boundIterator(object, scope, () => {}) as unknown as I
   for (const key of [Symbol.asyncIterator, Symbol.iterator] as const) {
     if (typeof object?.[key] === 'function') {
       return {
-        [key]: () => boundIterator(enter(epoch, () => object[key]!()) as AnyIterator, epoch, () => {}),
+        [key]: () => boundIterator(enter(scope, () => object[key]!()) as AnyIterator, scope, () => {}),
       } as unknown as I
     }
   }
@@ -188,10 +191,10 @@ const ASYNC_PROTOTYPE = Object.getPrototypeOf(
 ) as object
 
 /**
- * The iterator, each step inside `epoch`; `onEnd` is called once, when it is done, fails, or is given up by `return`.
+ * The iterator, each step inside `scope`; `onEnd` is called once, when it is done, fails, or is given up by `return`.
  * It inherits from the native prototype, so the iterator helpers of newer Nodes are there.
  */
-export function boundIterator<I extends AnyIterator>(iterator: I, epoch: Epoch, onEnd: () => void): I {
+export function boundIterator<I extends AnyIterator>(iterator: I, scope: Scope, onEnd: () => void): I {
   let ended = false
   const end = (): void => {
     if (ended) return
@@ -208,7 +211,7 @@ export function boundIterator<I extends AnyIterator>(iterator: I, epoch: Epoch, 
   }
   const step = (method: 'next' | 'return' | 'throw', args: unknown[]): unknown => {
     try {
-      const result: unknown = enter(epoch, () => Reflect.apply(iterator[method]!, iterator, args))
+      const result: unknown = enter(scope, () => Reflect.apply(iterator[method]!, iterator, args))
       return isThenable(result) ? result.then(watch, fail) : watch(result)
     } catch (error) {
       return fail(error)
@@ -227,7 +230,7 @@ export function boundIterator<I extends AnyIterator>(iterator: I, epoch: Epoch, 
   return bound as unknown as I
 }
 
-/** The epoch of the running code, open or closed; the detached one outside, so that binding there means none. */
-function here(): Epoch {
-  return currentScope()?.owner() ?? detached
+/** The scope of the running code, open or closed; the detached one outside, so that binding there means none. */
+function here(): Scope {
+  return currentScope() ?? detached
 }

@@ -43,6 +43,8 @@ export interface Carrier {
   deriving: number
   /** The `retire` calls that have not settled. */
   readonly retiring: Set<Promise<void>>
+  /** How many `drain` calls wait for epochs to close: one that advances then keeps its place. */
+  draining: number
   /** The `drain` calls under way; each collects the errors of `retire`. */
   readonly drains: Set<unknown[]>
   sweeper: { readonly timer: ReturnType<typeof setInterval>; readonly everyMs: number } | undefined
@@ -50,6 +52,7 @@ export interface Carrier {
   root?: Root
   openEpochs?: OpenEpochs
   detached?: Epoch
+  inRetire?: Epoch
 }
 
 export const carrier: Carrier = join()
@@ -73,6 +76,7 @@ function join(): Carrier {
       ifOverdue: 'report',
       lastId: 0,
       deriving: 0,
+      draining: 0,
       retiring: new Set(),
       drains: new Set(),
       sweeper: undefined,

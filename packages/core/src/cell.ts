@@ -25,7 +25,12 @@ export const CELL_OPTIONS: readonly string[] = [...SOURCE_OPTIONS, 'retire']
 /** @internal Where a cell keeps its live value if not in the root: a property with a getter and a setter counts. */
 export interface Keep<T> {
   value: T
+  /** Behind a getter and a setter that are somebody else's: they may throw, and the setter may store another value. */
+  readonly foreign?: boolean
 }
+
+/** There was no value to replace. */
+const NONE: unique symbol = Symbol('none')
 
 /** @internal */
 export interface CellParts<T> {
@@ -118,21 +123,37 @@ export class Cell<T> extends Source<T> {
     this.#released = true
   }
 
-  /** @internal makes `value` live */
+  /** @internal makes `value` live; if that throws, nothing has changed */
   writeLive(value: T, epoch: Epoch | undefined): void {
-    const before = this.liveNow()
-    if (Object.is(before, value)) return
+    const before = this.#liveOrNone()
     const keep = this.#keep
-    if (keep !== undefined) {
+    const isSame = Object.is(before, value)
+    if (keep === undefined) {
+      if (isSame) return
+      root.write(this.slot, value)
+    } else {
+      if (isSame && keep.foreign !== true) return // a foreign setter is called each time, as it was
+      const snapshot = keep.foreign === true ? undefined : this.toSnapshot(value)
       keep.value = value
-      root.onRollback(() => {
-        keep.value = before
-      })
+      if (before !== NONE) {
+        root.onRollback(() => {
+          keep.value = before
+        })
+      }
+      if (!this.#released) {
+        if (keep.foreign === true) this.#refresh()
+        else if (this.isolation === 'snapshot') root.write(this.slot, snapshot)
+        else root.bump() // its value is not in the root, but the write is a version all the same
+      }
+      if (isSame) return
     }
-    if (this.#released) return this.announce('live', value, epoch)
-    if (this.isolation === 'snapshot') root.write(this.slot, keep === undefined ? value : this.sample())
-    else root.bump() // its value is not in the root, but the write is a version all the same
-    this.replaced(before, value, epoch)
+    if (before === NONE) this.announce('live', value, epoch)
+    else this.replaced(before, value, epoch)
+  }
+
+  /** @internal the value that was written, as a snapshot holds it: a foreign setter may have made another of it */
+  written(value: T): T {
+    return this.#keep?.foreign === true ? this.sample() : this.toSnapshot(value)
   }
 
   /** @internal tells whoever has to know that `before` is not live any more */
@@ -140,6 +161,26 @@ export class Cell<T> extends Source<T> {
     this.announce('live', value, epoch)
     root.checkGroup(this.slot)
     if (this.#retirement !== undefined) root.onCommit(() => this.#retirement?.replaced(before))
+  }
+
+  /** The value in the root after a foreign setter ran; where the getter throws, the next entry captures that. */
+  #refresh(): void {
+    try {
+      if (this.isolation === 'snapshot') root.write(this.slot, this.sample())
+      else root.bump()
+    } catch {
+      root.bump()
+    }
+  }
+
+  /** A foreign getter may throw until the first write. */
+  #liveOrNone(): T | typeof NONE {
+    if (this.#keep?.foreign !== true) return this.liveNow()
+    try {
+      return this.liveNow()
+    } catch {
+      return NONE
+    }
   }
 
   /** The epoch that a write belongs to, open or closed; undefined outside. */

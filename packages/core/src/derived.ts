@@ -47,6 +47,10 @@ interface Result {
   /** The value, or the promise that all callers share. */
   value: unknown
   readonly leaf: Leaf
+  /** Where it is computed, while it is. */
+  own: Derivation | undefined
+  /** To be called when it is done, one way or the other. */
+  readonly waiting: Array<() => void>
 }
 
 /** Results by key: a trie with one map per argument. */
@@ -189,6 +193,8 @@ export function derived<A extends unknown[], R>(
   const byUse = new Set<Result>()
   /** Those that are not there yet, unless they are forgotten already. */
   const underWay = new Set<Result>()
+  /** What the computation that ended last had read: what the next will most likely read. */
+  let expected: Array<Source<unknown>> = []
 
   function derivedFunction(...args: A): R {
     const scope = currentScope()
@@ -206,24 +212,21 @@ export function derived<A extends unknown[], R>(
 
   function find(call: Call<A>): unknown {
     const { epoch, caller } = call
+    let fits: Result | undefined
     for (const result of leafAt(trunk, call.key)?.results ?? []) {
-      const { flight, inputs } = result
-      if (!agrees(inputs, call.own ?? epoch)) {
-        refuseCycle(flight, caller)
-        continue
-      }
-      board(flight, caller)
-      if (flight.state === 'done') return use(result, call)
-      call.own ??= openFor(epoch, name, derivedFunction)
-      return (result.value as Promise<unknown>).then(
-        () => arrived(result, call),
-        () => arrived(result, call),
-      )
+      if (!agrees(result.inputs, call.own ?? epoch)) refuseCycle(result.flight, caller)
+      else if (result.flight.state === 'done') return use(result, call)
+      else if (mayAgree(result, call)) fits ??= result
     }
-    return compute(call)
+    if (fits === undefined) return compute(call)
+    // Under way, and agreeing so far: wait, and look again at all that it has read.
+    const result = fits
+    board(result.flight, caller)
+    call.own ??= openFor(epoch, name, derivedFunction)
+    // Not on the result itself: its rejection is for those who get it.
+    return new Promise<void>((landed) => result.waiting.push(landed)).then(() => arrived(result, call))
   }
 
-  /** What was under way and agreed so far has all been read now: look again. */
   function arrived(result: Result, call: Call<A>): unknown {
     try {
       if (agrees(result.inputs, call.own)) return use(result, call)
@@ -233,6 +236,20 @@ export function derived<A extends unknown[], R>(
       call.own?.done()
       throw error
     }
+  }
+
+  /** Whether it is worth waiting for: one that will most likely read other values is not. */
+  function mayAgree({ own }: Result, call: Call<A>): boolean {
+    if (own === undefined) return true
+    const view = call.own ?? call.epoch
+    return expected.every((source) => {
+      if (source.isolation !== 'snapshot') return true
+      try {
+        return Object.is(own.peek(source), view === undefined ? source.sample() : view.peek(source))
+      } catch {
+        return false
+      }
+    })
   }
 
   function use(result: Result, { epoch, own }: Call<A>): unknown {
@@ -250,7 +267,7 @@ export function derived<A extends unknown[], R>(
     const flight: Flight = { name, state: 'running', waitsFor: undefined }
     const inputs: Inputs = { values: new Map(), comparable: true }
     const leaf = leafOf(trunk, call.key)
-    const result: Result = { flight, inputs, value: undefined, leaf }
+    const result: Result = { flight, inputs, value: undefined, leaf, own, waiting: [] }
     own.begin(flight, inputs)
     leaf.results.add(result)
     underWay.add(result)
@@ -259,10 +276,13 @@ export function derived<A extends unknown[], R>(
     const ended = (succeeded: boolean, whole: boolean): void => {
       carrier.deriving--
       if (!whole) own.untracked() // it left something behind whose inputs are not known yet
+      if (succeeded) expected = Array.from(inputs.values.keys())
       own.done()
+      result.own = undefined
       if (underWay.delete(result) && succeeded && inputs.comparable) keep(result)
       else forget(result)
       passOn(inputs, epoch)
+      for (const landed of result.waiting.splice(0)) landed()
     }
     // All of it in no context: a promise that is kept keeps, on some Nodes, the context that it was made in.
     result.value = enterClean(() => launch(flight, caller, run, ended))

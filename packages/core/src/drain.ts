@@ -6,7 +6,7 @@ import { carrier } from './carrier.js'
 import type { Epoch } from './epoch.js'
 import { EpochError, kindOf, requireKnownOptions } from './errors.js'
 import { openEpochs, type Wait } from './open-epochs.js'
-import { currentEpoch } from './storage.js'
+import { currentEpoch, currentScope } from './storage.js'
 
 export interface DrainOptions {
   /** Milliseconds after which to give up. Default: `Infinity`. Minimum: 0. */
@@ -31,13 +31,13 @@ export interface Holder {
 
 /**
  * Resolves when every epoch older than this call has closed, and every value that was replaced before it has been
- * retired.
+ * retired, save those that a broken `group` goes on handing out.
  *
  * Use it after a reload, to know that nobody works with the old state any more, and before exit.
  *
  * **Caveat** On timeout nothing is forced: the epochs go on, later ones too. Give overdue epochs a `maxAgeMs` for that.
  *
- * @throws DRAIN_IN_EPOCH when called inside an epoch, which would wait for itself.
+ * @throws DRAIN_IN_EPOCH when called inside an epoch or by a `retire`, which would wait for itself.
  * @throws DRAIN_TIMEOUT when `timeoutMs` has passed; `error.holders` says who holds on.
  * @throws RETIRE_FAILED when a `retire` failed meanwhile; `error.cause` is its error, or an AggregateError of several.
  * @throws INVALID_ARGUMENT when an option is unknown or not what it must be.
@@ -64,6 +64,12 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
       `drain(options): signal must be an AbortSignal, got ${kindOf(signal)}.`,
     )
   }
+  if (currentScope()?.owner() === carrier.inRetire) {
+    throw new EpochError(
+      'DRAIN_IN_EPOCH',
+      'drain() was called by a retire function, which it would wait for. Start it outside, or in a retire do not wait for it.',
+    )
+  }
   const inside = currentEpoch()
   if (inside !== undefined) {
     throw new EpochError(
@@ -78,10 +84,19 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
   const errors: unknown[] = []
   carrier.drains.add(errors)
   let wait: Wait | undefined
+  let waits = true
+  carrier.draining++
+  const passed = (): void => {
+    if (waits) carrier.draining--
+    waits = false
+  }
   let stop = (): void => {}
   try {
     await new Promise<void>((resolve, reject) => {
-      wait = openEpochs.whenOlderClosed(() => void retired().then(resolve))
+      wait = openEpochs.whenOlderClosed(() => {
+        passed()
+        void retired().then(resolve)
+      })
       const give = (reason: unknown): void => {
         wait?.cancel()
         reject(reason as Error)
@@ -99,6 +114,7 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
     for (const error of errors) if (!isCollected(error)) void Promise.reject(error)
     throw reason
   } finally {
+    passed()
     stop()
     carrier.drains.delete(errors)
   }
@@ -113,7 +129,11 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
 
   function timedOut(): EpochError {
     const holders = (wait?.holders() ?? []).map((epoch) => holderOf(epoch, calledAt))
-    const who = holders.map(({ id, name, ageMs }) => `#${id} "${name}" (${ageMs} ms)`).join(', ')
+    const named = holders
+      .slice(0, NAMED_HOLDERS)
+      .map(({ id, name, ageMs }) => `#${id} "${name}" (${ageMs} ms)`)
+    const more = holders.length - named.length
+    const who = named.join(', ') + (more > 0 ? ` and ${more} more` : '')
     return new EpochError(
       'DRAIN_TIMEOUT',
       `drain({ timeoutMs: ${timeoutMs} }): ` +
@@ -125,6 +145,9 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
     )
   }
 }
+
+/** How many of them the message names; `holders` has all. */
+const NAMED_HOLDERS = 10
 
 /** The longest delay that a timer takes; past it, `setTimeout` would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1

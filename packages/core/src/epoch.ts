@@ -117,7 +117,8 @@ export class Epoch implements Scope {
    * signal.aborted // => true
    */
   get signal(): AbortSignal {
-    if (this.#values === undefined) return AbortSignal.abort(this.#closedError('epoch.signal'))
+    if (this.#phase === 'closed' || this.#values === undefined)
+      return AbortSignal.abort(this.#closedError('epoch.signal'))
     const extra = this.#extend()
     extra.controller ??= new AbortController()
     return extra.controller.signal
@@ -232,8 +233,9 @@ export class Epoch implements Scope {
         this.#setOwn(slot, former[slot])
       }
     }
-    // A local value may be an old one: then it is still held, and this epoch still counts as old.
-    if (base === undefined || base.size === 0) openEpochs.toNewest(this)
+    // A local value may be an old one: then it is still held, and this epoch still counts as old. To a drain it does
+    // until it closes, so while one is under way it keeps its place.
+    if (carrier.draining === 0 && (base === undefined || base.size === 0)) openEpochs.toNewest(this)
   }
 
   /**
@@ -431,10 +433,13 @@ export class Epoch implements Scope {
       }
     }
     cell.writeLive(value, this)
-    if (cell.isolation === 'read-committed') return
+    if (cell.isolation === 'read-committed') {
+      root.onRollback(() => this.dropMemos())
+      return this.dropMemos()
+    }
     this.#rememberForRollback(cell.slot)
     this.#extra?.base?.delete(cell.slot)
-    this.#replaceOwn(cell.slot, cell.toSnapshot(value))
+    this.#replaceOwn(cell.slot, cell.written(value))
   }
 
   /**
@@ -564,8 +569,8 @@ export class Epoch implements Scope {
   #finish(): void {
     if (this.#phase === 'closed') return
     this.#extra?.controller?.abort(this.#closedError('epoch.signal'))
-    if (epochClose.hasSubscribers) epochClose.publish({ epoch: this })
     this.#phase = 'closed'
+    if (epochClose.hasSubscribers) epochClose.publish({ epoch: this }) // while it still has its version
     this.#values = undefined
     this.#extra = undefined
     openEpochs.remove(this)

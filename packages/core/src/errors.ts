@@ -68,6 +68,7 @@ export class EpochError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== EpochError) return Function.prototype[Symbol.hasInstance].call(this, value) // a subclass's own affair
     return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true
   }
 }

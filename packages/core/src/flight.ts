@@ -100,14 +100,22 @@ function wait(caller: Flight, flight: Flight): void {
   caller.waitsFor.add(flight)
 }
 
-/** The chain of waiting from one computation to another, if there is one. */
-function pathBetween(from: Flight, to: Flight, seen: Set<Flight> = new Set()): Flight[] | undefined {
-  if (from === to) return [from]
-  seen.add(from)
-  for (const next of from.waitsFor ?? []) {
-    if (next.state === 'done' || seen.has(next)) continue
-    const rest = pathBetween(next, to, seen)
-    if (rest !== undefined) return [from, ...rest]
+/** The chain of waiting from one computation to another, if there is one. A loop, for chains may be long. */
+function pathBetween(from: Flight, to: Flight): Flight[] | undefined {
+  const cameFrom = new Map<Flight, Flight | undefined>([[from, undefined]])
+  const open = [from]
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (at === to) {
+      const path: Flight[] = []
+      for (let step: Flight | undefined = at; step !== undefined; step = cameFrom.get(step))
+        path.unshift(step)
+      return path
+    }
+    for (const next of at.waitsFor ?? []) {
+      if (next.state === 'done' || cameFrom.has(next)) continue
+      cameFrom.set(next, at)
+      open.push(next)
+    }
   }
   return undefined
 }

@@ -92,7 +92,7 @@ export function group<const V extends readonly unknown[]>(
   }
   return new Agreement(
     name,
-    [...(sources as ReadonlyArray<Source<unknown>>)],
+    sources as ReadonlyArray<Source<unknown>>,
     options as unknown as GroupOptions<unknown[]>,
   )
 }

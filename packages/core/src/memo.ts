@@ -45,8 +45,9 @@ class Frame implements Scope {
     this.#computing = computing
   }
 
-  computing(): Flight {
-    return this.#computing
+  /** Carried on by what it started, but nothing waits through a computation that is done. */
+  computing(): Flight | undefined {
+    return this.#computing.state === 'done' ? undefined : this.#computing
   }
 
   read<T>(source: Source<T>): T {

@@ -76,9 +76,9 @@ export class OpenEpochs {
       holders: () => {
         const holders: Epoch[] = []
         for (let link = marker.prev; link !== undefined; link = link.prev) {
-          if (!(link instanceof Marker)) holders.unshift(link as Epoch)
+          if (!(link instanceof Marker)) holders.push(link as Epoch)
         }
-        return holders
+        return holders.reverse()
       },
     }
   }

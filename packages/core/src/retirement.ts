@@ -5,11 +5,14 @@
  */
 import { carrier } from './carrier.js'
 import { sourceRetire } from './diagnostics.js'
-import { detached } from './epoch.js'
+import { Epoch } from './epoch.js'
 import { openEpochs } from './open-epochs.js'
 import { root } from './snapshot.js'
 import type { Source } from './source.js'
 import { callThrough, enter, enterClean, isThenable, toPromise } from './storage.js'
+
+/** What `retire` runs under: no epoch, like the detached one, but `drain`, which waits for it, knows it. */
+const inRetire = (carrier.inRetire ??= new Epoch(undefined, 'retire', 'publish', undefined))
 
 /** The replaced values of one cell that are waiting to be retired. */
 export class Retirement<T> {
@@ -42,13 +45,22 @@ export class Retirement<T> {
     if (times > 0) return void this.#waiting.set(old, times)
     this.#waiting.delete(old)
     try {
-      if (Object.is(this.#cell.liveNow(), old)) return // it is live again; its next replacement brings it back here
+      if (this.#isLive(old)) return // again; its next replacement brings it back here
       if (sourceRetire.hasSubscribers) sourceRetire.publish(this.#cell.event(undefined, old))
       // In nobody's context: it is called by whoever happens to be the last reader.
-      const result = enterClean(() => enter(detached, callThrough, this.#retire, [old]))
+      const result = enterClean(() => enter(inRetire, callThrough, this.#retire, [old]))
       if (isThenable(result)) track(toPromise(result))
     } catch (error) {
       fail(error)
+    }
+  }
+
+  /** A getter of somebody else's may throw, and then gives nobody the old value. */
+  #isLive(old: T): boolean {
+    try {
+      return Object.is(this.#cell.liveNow(), old)
+    } catch {
+      return false
     }
   }
 }

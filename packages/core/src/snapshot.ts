@@ -71,7 +71,9 @@ export class Root {
   readonly #registered = new Map<string, Registration>()
   /** A name keeps its slot for good, so a reloaded module finds it again; by isolation, for open epochs keep the old. */
   readonly #slots = new Map<string, number>()
-  #polled: Array<Source<unknown>> = []
+  readonly #polled = new Set<Source<unknown>>()
+  /** A source that gives way to another of its name, so its group goes on. */
+  #replaced: Source<unknown> | undefined
   readonly #groups = new Set<Coherence>()
   readonly #groupBySlot = new Map<number, Coherence>()
   /** The live array with the values of broken groups put in, kept while it is the same. */
@@ -111,13 +113,15 @@ export class Root {
             'release() on the first.',
         )
       }
-      this.#unregister(name, former.source)
+      this.#replaced = former.source
+      former.source.release()
+      this.#replaced = undefined
     }
     const key = `${source.isolation} ${name}`
     const slot = this.#slots.get(key) ?? FIRST_SLOT + this.#slots.size
     this.#slots.set(key, slot)
     this.#registered.set(name, { source, site })
-    if (polled) this.#polled.push(source)
+    if (polled) this.#polled.add(source)
     // A declaration is no write: it outlives the publication that it may be made in.
     const declare = (): void => {
       this.#store(slot, initial)
@@ -134,7 +138,7 @@ export class Root {
   release(name: string, source: Source<unknown>): boolean {
     if (this.#registered.get(name)?.source !== source) return false
     this.#unregister(name, source)
-    this.#groupBySlot.get(source.slot)?.release()
+    if (source !== this.#replaced) this.#groupBySlot.get(source.slot)?.release()
     return true
   }
 
@@ -165,7 +169,7 @@ export class Root {
       )
     }
     this.requireWhole()
-    if (this.#polled.length > 0) this.#poll()
+    if (this.#polled.size > 0) this.#poll()
     return this.#groups.size === 0 ? this.#take() : this.#takeCoherent()
   }
 
@@ -210,7 +214,7 @@ export class Root {
       this.#values = publication.values
       this.#taken = publication.taken
       this.#publication = outer
-      for (const undo of publication.undo.reverse()) undo()
+      for (const undo of publication.undo.reverse()) attempt(undo)
       throw error
     }
     this.#publication = outer
@@ -221,9 +225,9 @@ export class Root {
       for (const write of publication.writes) sourceWrite.publish({ ...write, version: this.version })
       for (const committed of publication.committed) committed()
     } else {
-      outer.committed.push(...publication.committed)
-      outer.undo.push(...publication.undo)
-      outer.writes.push(...publication.writes)
+      for (const committed of publication.committed) outer.committed.push(committed)
+      for (const undo of publication.undo) outer.undo.push(undo)
+      for (const write of publication.writes) outer.writes.push(write)
     }
     return result
   }
@@ -306,39 +310,39 @@ export class Root {
 
   #unregister(name: string, source: Source<unknown>): void {
     this.#registered.delete(name)
-    this.#polled = this.#polled.filter((other) => other !== source)
-    this.#store(source.slot, UNSETTLED)
+    this.#polled.delete(source)
+    const clear = (): void => {
+      this.#store(source.slot, UNSETTLED)
+      this.onRollback(clear)
+    }
+    clear()
   }
 
   #poll(): void {
     const changed: Array<Source<unknown>> = []
+    const former = this.#values[FAILURES] as Failures
+    let failures: Map<number, unknown> | undefined
     for (const source of this.#polled) {
       const { slot } = source
       const before = this.#values[slot]
-      const failures = this.#values[FAILURES] as Failures
-      const failed = failures?.has(slot) === true
+      const failed = former?.has(slot) === true
       try {
         const value = source.sample()
         if (Object.is(value, before)) continue
         if (failed || (before !== UNSETTLED && !source.isSameCopy(before, value))) changed.push(source)
         this.#store(slot, value)
-        if (failed) this.#setFailures((next) => next.delete(slot))
+        if (failed) (failures ??= new Map(former)).delete(slot)
       } catch (error) {
-        if (failed && Object.is(failures?.get(slot), error)) continue
+        if (failed && Object.is(former?.get(slot), error)) continue
         if (before !== UNSETTLED) changed.push(source)
         this.#store(slot, UNSETTLED)
-        this.#setFailures((next) => next.set(slot, error))
+        failures ??= new Map(former)
+        failures.set(slot, error)
       }
     }
+    if (failures !== undefined) this.#store(FAILURES, failures.size === 0 ? undefined : failures)
     if (sourceWrite.hasSubscribers)
       for (const source of changed) source.announce('polled', this.#values[source.slot])
-  }
-
-  /** To be called after `#store`, which has made the array ours. */
-  #setFailures(change: (failures: Map<number, unknown>) => void): void {
-    const next = new Map(this.#values[FAILURES] as Failures)
-    change(next)
-    this.#values[FAILURES] = next.size === 0 ? undefined : next
   }
 
   #store(slot: number, value: unknown): void {
@@ -348,6 +352,15 @@ export class Root {
     }
     this.#values[slot] = value
     if (this.#publication === undefined) this.#values[VERSION] = this.version + 1
+  }
+}
+
+/** What is put back must not keep the rest from being put back. Its error goes to the process, the first one to the caller. */
+function attempt(undo: () => void): void {
+  try {
+    undo()
+  } catch (error) {
+    void Promise.reject(error)
   }
 }
 

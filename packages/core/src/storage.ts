@@ -38,7 +38,8 @@ export function enterClean<R>(fn: () => R): R {
 
 /** A native promise for any thenable; a lazy one (a query builder) does its work in the context of this call. */
 export function toPromise(thenable: PromiseLike<unknown>): Promise<unknown> {
-  if (thenable instanceof Promise && thenable.constructor === Promise) return thenable
+  // Its `then` as well: one with a `then` of its own may throw, or be lazy, like any other thenable.
+  if (thenable instanceof Promise && thenable.then === Promise.prototype.then) return thenable
   return new Promise((resolve, reject) => thenable.then(resolve, reject))
 }
 
@@ -60,10 +61,15 @@ export function callThrough<A extends unknown[]>(fn: (...args: A) => unknown, ar
   return isThenable(result) ? toPromise(result) : result
 }
 
-/** Duck-typed, because a promise from another realm (vm, a test runner) is no instance of ours. */
+/**
+ * Duck-typed, because a promise from another realm (vm, a test runner) is no instance of ours. What objects to being
+ * asked is none: handlers return proxies that throw on any name they do not know.
+ */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    typeof (value as { then?: unknown }).then === 'function'
-  )
+  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false
+  try {
+    return typeof (value as { then?: unknown }).then === 'function'
+  } catch {
+    return false
+  }
 }

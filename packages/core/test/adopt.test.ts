@@ -3,7 +3,6 @@
  * file: code that has never heard of us, which says `object.key`, and the cell. What is a cell's anyway (isolation,
  * conflicts, publish) has its own files; real libraries are in `adopt-legacy.test.ts`.
  */
-// oxlint-disable vitest/no-standalone-expect -- the bodies of epoch-test's `test` are tests, which the rule cannot see
 import * as fs from 'node:fs'
 import * as namespace from 'node:path'
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -851,6 +850,33 @@ describe('what cannot be adopted is refused, with the reason and what to do, and
     if (tail === undefined) expect(found).toBe(`ADOPT_REFUSED: adopt(object, "${key}") on ${message}`)
     expect(describeOwn(object)).toEqual(before)
     cell(name, 'the name is free')
+  })
+
+  once('a function that is adopted already', () => {
+    const host = { now: () => 1 }
+    const now = adopt(host, 'now', { call: true, name: unique('now') })
+    const message =
+      'ADOPT_REFUSED: adopt(object, "now") on an object (Object): "now" cannot be adopted: it is adopted already, as ' +
+      `"${now.name}". Use that cell, or release() it first.`
+    expect([
+      refusal(() => adopt(host, 'now', { call: true, name: unique('again') })),
+      refusal(() => adopt(host, 'now', { name: unique('again') })),
+    ]).toEqual([message, message])
+  })
+
+  once('a Proxy that makes something else of it has what was there put back', () => {
+    const plain = { key: 1 }
+    const defined: Array<string | symbol> = []
+    const proxy = new Proxy(plain, {
+      defineProperty(target, key, descriptor) {
+        const mangled = { value: 'mangled', writable: true, enumerable: true, configurable: true }
+        return Reflect.defineProperty(target, key, defined.push(key) === 1 ? mangled : descriptor)
+      },
+    })
+    expect(refusal(() => adopt(proxy, 'key', { name: unique('mangled') }))).toBe(
+      `ADOPT_REFUSED: adopt(object, "key") on an object (Object): ${NOT_REDEFINED}`,
+    )
+    expect([plain, defined]).toEqual([{ key: 1 }, ['key', 'key']])
   })
 
   once('a Proxy’s own error is the cause', () => {

@@ -5,17 +5,12 @@
  * with both: a writer that awaits between two sets is caught half-done by whoever opens an epoch in the middle, and a
  * `set` from an old read loses an update; `publish` and `update` are the cures, which `design.md` promises.
  */
-import { afterEach, expect, test } from 'vitest'
-import { cell, configure, detach, type Epoch, EpochError, memo, publish, source, withEpoch } from 'withepoch'
+import { expect, test } from 'vitest'
+import { cell, detach, type Epoch, EpochError, memo, publish, source, withEpoch } from 'withepoch'
+import { strict } from './strict-mode.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `anomalies.${word}.${++count}`
-
-let restore = () => {}
-afterEach(() => {
-  restore()
-  restore = () => {}
-})
+const unique = uniqueNames('anomalies')
 
 /**
  * A script: actors wait at numbered steps, which the test takes one by one. Each step settles completely before the
@@ -309,7 +304,7 @@ test('P4 lost update: read, await, set(read + 1) loses one, in an epoch as well'
 })
 
 test('P4 lost update: strict mode refuses the second committer', async () => {
-  restore = configure({ strict: true })
+  strict()
   const set = (x: ReturnType<typeof cell<number>>, read: number) => x.set(read + 1)
   expect(await lostUpdate(inEpoch, set)).toEqual(['written', 'WRITE_CONFLICT', 1])
 })
@@ -321,13 +316,13 @@ test('P4-sync: set(get() + 1) in one tick is safe live; in an epoch the read is 
 })
 
 test('P4-sync: strict mode refuses the set whose read was old, though it writes what is live', async () => {
-  restore = configure({ strict: true })
+  strict()
   const set = (x: ReturnType<typeof cell<number>>) => x.set(x.get() + 1)
   expect(await lostUpdate(inEpoch, set)).toEqual(['written', 'WRITE_CONFLICT', 1])
 })
 
 test('P4-sync: strict mode refuses the set whose read was old, where the two write different values', async () => {
-  restore = configure({ strict: true })
+  strict()
   let step = 0
   const set = (x: ReturnType<typeof cell<number>>) => x.set(x.get() + ++step)
   expect(await lostUpdate(inEpoch, set)).toEqual(['written', 'WRITE_CONFLICT', 1])
@@ -336,7 +331,7 @@ test('P4-sync: strict mode refuses the set whose read was old, where the two wri
 test.each(bothWays)('P4 with update(prev => next): %s loses none', async (_, actor) => {
   const update = (x: ReturnType<typeof cell<number>>) => x.update((n) => n + 1)
   expect(await lostUpdate(actor, update)).toEqual(['written', 'written', 2])
-  restore = configure({ strict: true })
+  strict()
   expect(await lostUpdate(actor, update)).toEqual(['written', 'written', 2])
 })
 

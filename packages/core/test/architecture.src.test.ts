@@ -19,6 +19,7 @@ const ORDER = [
   'retirement',
   'source',
   'cell',
+  'place',
   'adopt',
   'group',
   'publish',

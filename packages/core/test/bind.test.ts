@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import {
   bind,
@@ -19,10 +20,9 @@ import {
   tryGetEpoch,
   withEpoch,
 } from 'withepoch'
+import { uniqueNames } from './unique-name.js'
 
-let names = 0
-const unique = (label: string): string => `bind.${label}.${++names}`
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const unique = uniqueNames('bind')
 const where = (): string => tryGetEpoch()?.name ?? 'none'
 const inside = <R>(name: string, fn: (epoch: Epoch) => R): R => withEpoch({ name, ifNested: 'fresh' }, fn)
 

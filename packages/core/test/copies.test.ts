@@ -2,17 +2,15 @@
  * Two copies of the library in one process: a test runner's module reload, ESM beside CommonJS, a bundler's second
  * copy, two versions. They meet at one carrier, or the later one fails with a message that names both.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { spawnSync } from 'node:child_process'
+import { setImmediate as turn } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import * as first from 'withepoch'
+import { builtCore } from './built-core.js'
+import { uniqueNames } from './unique-name.js'
 
-let names = 0
-const unique = (label: string): string => `copies.${label}.${++names}`
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const unique = uniqueNames('copies')
 
 /** A second evaluation of the library's files. */
 let second: typeof first
@@ -196,18 +194,9 @@ describe('two copies in one process', () => {
 })
 
 describe('in a process of its own', () => {
-  const folder = fileURLToPath(new URL('..', import.meta.url))
-  let core = join(folder, 'dist/index.js')
-
+  let core: string
   beforeAll(() => {
-    const src = join(folder, 'src')
-    const newest = Math.max(...readdirSync(src).map((file) => statSync(join(src, file)).mtimeMs))
-    if (existsSync(core) && statSync(core).mtimeMs >= newest) return
-    // Missing, or older than the source: the same bundle, in a folder of our own, for other files may be at it too.
-    const outDir = mkdtempSync(join(tmpdir(), 'withepoch-'))
-    writeFileSync(join(outDir, 'package.json'), '{ "type": "module" }')
-    execFileSync('npx', ['tsup', '--out-dir', outDir], { cwd: folder, stdio: 'ignore' })
-    core = join(outDir, 'index.js')
+    core = builtCore()
   }, 60_000)
 
   function run(script: string, type: 'module' | 'commonjs' = 'module', flags: string[] = []) {

@@ -9,7 +9,6 @@ import { afterEach, expect, test, vi } from 'vitest'
 import {
   bind,
   cell,
-  configure,
   detach,
   type Epoch,
   type EpochEvent,
@@ -21,9 +20,10 @@ import {
   withEpoch,
   type WriteEvent,
 } from 'withepoch'
+import { strict } from './strict-mode.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `diagnostics.${word}.${++count}`
+const unique = uniqueNames('diagnostics')
 
 const cleanups: Array<() => void> = []
 afterEach(() => {
@@ -314,7 +314,7 @@ test('source:write-conflict tells of a set whose live value has moved, before th
 })
 
 test('a conflict is told of in strict mode too, and then nothing is written', () => {
-  cleanups.push(configure({ strict: true }))
+  strict()
   const c = keep(cell(unique('c'), 1))
   const conflicts = record('withepoch:source:write-conflict', named)
   withEpoch(() => {
@@ -470,7 +470,7 @@ test('in strict mode a read-committed source is never late', () => {
   const kill = keep(cell(unique('kill'), 1, { isolation: 'read-committed' }))
   const late = withEpoch(() => bind(() => kill.get()))
   kill.set(2)
-  cleanups.push(configure({ strict: true }))
+  strict()
   expect(late()).toBe(2)
 })
 

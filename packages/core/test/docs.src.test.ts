@@ -10,13 +10,13 @@ import { Channel } from 'node:diagnostics_channel'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, sep } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import * as core from 'withepoch'
 import * as diagnostics from '../src/diagnostics.js'
 import { EPOCH_ERROR_CODES } from '../src/errors.js'
 import { root } from '../src/snapshot.js'
-import { docstringExamples } from './docstring-examples.js'
+import { runnable } from './docstring-examples.js'
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url))
 const pages = [
@@ -218,19 +218,11 @@ function readSource(file: string): string {
   return readFileSync(new URL(`../src/${file}`, import.meta.url), 'utf8')
 }
 
-/** A snippet in the form that the extractor knows: the docstring of a file in a folder of its own. */
 function exampleOf(fence: Fence, index: number) {
   const throws = fence.info === 'ts throws'
   const code = throws ? catching(fence) : fence.code
-  const own = mkdtempSync(join(folder, `${index}-`))
-  writeFileSync(
-    join(own, 'snippet.ts'),
-    `/**\n * @example\n${code.replace(/^/gm, ' * ')}\n */\nexport const snippet = 0\n`,
-  )
-  const [example, ...others] = docstringExamples(pathToFileURL(`${own}/`), Object.keys(core))
-  if (example === undefined || others.length > 0)
-    throw new Error(`${fence.page}:${fence.line} is not one example`)
-  return { ...example, title: `${fence.page}:${fence.line}`, file: join(own, 'run.ts'), throws }
+  const example = runnable(`${fence.page}:${fence.line}`, code, Object.keys(core))
+  return { ...example, file: join(folder, `${index}.ts`), throws }
 }
 
 /** A snippet that throws, as one that gives the code and the message of what it threw. */

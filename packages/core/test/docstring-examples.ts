@@ -2,6 +2,7 @@
  * Finds every `@example` of the source files and makes it runnable. An example is TypeScript as a user would write it,
  * with the names of `withepoch` in scope; a statement followed by `// => value` says what it evaluates to, wherever it
  * stands. This file turns those statements into calls of `check`; running them and comparing is the test's business.
+ * Code that does not come out of a docstring, such as a snippet of the documentation, is made runnable the same way.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { parseAst } from 'vitest/node'
@@ -54,7 +55,8 @@ interface Edit {
   readonly text: string
 }
 
-function runnable(title: string, code: string, exported: readonly string[]): DocstringExample {
+/** One example, which its `title` names to whoever reads that it failed. */
+export function runnable(title: string, code: string, exported: readonly string[]): DocstringExample {
   const statements = statementsOf(title, code)
   const imports = statements.filter(({ type }) => type === 'ImportDeclaration')
   const edits: Edit[] = imports.map(({ start, end }) => ({ start, end, text: '' }))

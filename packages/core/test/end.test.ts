@@ -4,45 +4,14 @@
  * `memory.test.ts`.
  */
 import { runInNewContext } from 'node:vm'
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { cell, detach, type Epoch, getEpoch, tryGetEpoch, withEpoch } from 'withepoch'
+import { deferred } from './deferred.js'
+import { unhandledDuring } from './unhandled-rejections.js'
+import { uniqueNames } from './unique-name.js'
 
-let names = 0
-const unique = (label: string): string => `end.${label}.${++names}`
-
-/** Lets every microtask and every reported rejection through. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-function deferred<T>(): {
-  promise: Promise<T>
-  resolve: (value: T) => void
-  reject: (error: unknown) => void
-} {
-  let resolve!: (value: T) => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<T>((res, rej) => {
-    resolve = res
-    reject = rej
-  })
-  return { promise, resolve, reject }
-}
-
-/** What the process reports as unhandled while `run` is under way, instead of to vitest. */
-async function unhandledDuring(run: () => unknown): Promise<unknown[]> {
-  const former = process.listeners('unhandledRejection')
-  const reported: unknown[] = []
-  process.removeAllListeners('unhandledRejection')
-  process.on('unhandledRejection', (error) => reported.push(error))
-  try {
-    await run()
-    await turn()
-    await turn()
-  } finally {
-    process.removeAllListeners('unhandledRejection')
-    for (const listener of former) process.on('unhandledRejection', listener)
-  }
-  return reported
-}
+const unique = uniqueNames('end')
 
 /** A cell, its pinned value 'pinned', and a way to move the live value on from outside. */
 function pinnedCell(label: string) {

@@ -3,21 +3,14 @@
  * anomalies of the database literature have their own file (`anomalies.test.ts`), as has the random search
  * (`interleavings.test.ts`); here stand the plain promises that a user would read out of the first page.
  */
-/* oxlint-disable vitest/no-standalone-expect -- the rule does not know the test() of epoch-test.ts */
 import { channel } from 'node:diagnostics_channel'
 import { expect, test as once } from 'vitest'
 import { bind, cell, detach, getEpoch, publish, source, tryGetEpoch, withEpoch } from 'withepoch'
+import { deferred } from './deferred.js'
 import { test } from './epoch-test.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `isolation.${word}.${++count}`
-
-/** A promise that the test settles by hand, in place of a sleep. */
-function deferred<T = void>() {
-  let resolve!: (value: T) => void
-  const promise = new Promise<T>((settle) => (resolve = settle))
-  return { promise, resolve }
-}
+const unique = uniqueNames('isolation')
 
 test('a foreign global that changes between two awaits is read as it was', async () => {
   let dir = '/a'

@@ -2,31 +2,23 @@
  * Reads by work that outlived its epoch: a forgotten timer, a socket's listener, a promise nobody awaited. By default
  * they get the live value and a diagnostic that names the epoch; in strict mode they throw.
  */
-import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
 import { cell, configure, detach, type Epoch, source, type SourceEvent, withEpoch } from 'withepoch'
+import { listenTo } from './channel-listener.js'
+import { strict } from './strict-mode.js'
+import { uniqueNames } from './unique-name.js'
 
-let names = 0
-const unique = (label: string): string => `late-reads.${label}.${++names}`
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-const cleanups: Array<() => void> = []
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0).reverse()) cleanup()
-})
+const unique = uniqueNames('late-reads')
 
 /** The late reads told of from here to the end of the test. */
 function lateReads(): SourceEvent[] {
   const events: SourceEvent[] = []
-  const listener: ChannelListener = (event) => events.push(event as SourceEvent)
-  subscribe('withepoch:source:late-read', listener)
-  cleanups.push(() => unsubscribe('withepoch:source:late-read', listener))
+  listenTo('withepoch:source:late-read', (event) => events.push(event as SourceEvent))
   return events
 }
-
-const strictly = (): void => void cleanups.push(configure({ strict: true }))
 
 const lateMessage = (name: string, epoch: Epoch): string =>
   `A late read of "${name}": epoch #${epoch.id} "${epoch.name}" is closed. Work that goes on after its request takes a ` +
@@ -76,7 +68,7 @@ describe('a late read', () => {
   test('is not what live() makes, nor a read inside, nor one outside', async () => {
     const dir = cell(unique('on time'), '/a')
     const events = lateReads()
-    strictly()
+    strict()
     let late!: Promise<string>
     withEpoch(() => {
       dir.get()
@@ -169,7 +161,7 @@ describe('in strict mode', () => {
   test('a late read throws EPOCH_CLOSED and says what was read, in which epoch, and what to do', async () => {
     const name = unique('strict')
     const dir = cell(name, '/a')
-    strictly()
+    strict()
     let late!: Promise<string>
     const epoch = withEpoch({ name: 'sessions.list' }, (inside) => {
       late = turn().then(() => dir.get())
@@ -181,7 +173,7 @@ describe('in strict mode', () => {
 
   test('pinned reads, reads outside and detached reads do not throw', async () => {
     const dir = cell(unique('allowed'), '/a')
-    strictly()
+    strict()
     let late!: Promise<unknown>
     const inside = await withEpoch(async () => {
       late = turn().then(() => detach(() => dir.get()))
@@ -202,7 +194,7 @@ describe('in strict mode', () => {
 
   test('a late read inside an onClose hook is not late: the values are still held', () => {
     const dir = cell(unique('hook'), '/a')
-    strictly()
+    strict()
     const seen: string[] = []
     withEpoch((epoch) => {
       epoch.onClose(() => seen.push(dir.get()))
@@ -286,7 +278,7 @@ describe('work of every kind that outlives its epoch', () => {
   test('reads live and untold when it was detached: it never belonged to the epoch', async () => {
     const dir = cell(unique('detached'), '/a')
     const events = lateReads()
-    strictly()
+    strict()
     let late!: Promise<string[]>
     await withEpoch(async () => {
       late = detach(async () => {
@@ -304,7 +296,7 @@ describe('work of every kind that outlives its epoch', () => {
   test('reads a fresh epoch of its own when it opens one: a poller never reads late', async () => {
     const dir = cell(unique('poller'), '/0')
     const events = lateReads()
-    strictly()
+    strict()
     const ticks: string[] = []
     let done!: () => void
     const finished = new Promise<void>((resolve) => (done = resolve))

@@ -2,8 +2,8 @@
  * `memo`: what counts as the same key, who shares a flight, what is forgotten and when. Where results are shared between
  * epochs is `derived`'s business; what a closed epoch's results retain stands in `memory.test.ts`.
  */
-import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { afterEach, describe, expect, test } from 'vitest'
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
 import {
   bind,
   cell,
@@ -16,41 +16,12 @@ import {
   tryGetEpoch,
   withEpoch,
 } from 'withepoch'
+import { listenTo } from './channel-listener.js'
+import { deferred } from './deferred.js'
+import { unhandledDuring } from './unhandled-rejections.js'
+import { uniqueNames } from './unique-name.js'
 
-let names = 0
-const unique = (label: string): string => `memo.${label}.${++names}`
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-function deferred<T>(): {
-  promise: Promise<T>
-  resolve: (value: T) => void
-  reject: (error: unknown) => void
-} {
-  let resolve!: (value: T) => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<T>((res, rej) => {
-    resolve = res
-    reject = rej
-  })
-  return { promise, resolve, reject }
-}
-
-/** What the process reports as unhandled while `run` is under way, instead of to vitest. */
-async function unhandledDuring(run: () => unknown): Promise<unknown[]> {
-  const former = process.listeners('unhandledRejection')
-  const reported: unknown[] = []
-  process.removeAllListeners('unhandledRejection')
-  process.on('unhandledRejection', (error) => reported.push(error))
-  try {
-    await run()
-    await turn()
-    await turn()
-  } finally {
-    process.removeAllListeners('unhandledRejection')
-    for (const listener of former) process.on('unhandledRejection', listener)
-  }
-  return reported
-}
+const unique = uniqueNames('memo')
 
 /** A memo that records each call it lets through and returns its number. */
 function counted(options?: { key?: (...args: unknown[]) => unknown }) {
@@ -696,20 +667,13 @@ describe('the computation', () => {
 })
 
 describe('diagnostics', () => {
-  const cleanups: Array<() => void> = []
-  afterEach(() => {
-    for (const cleanup of cleanups.splice(0)) cleanup()
-  })
-
   test('tell of each miss and each hit, with the epoch and the name, and never of a call outside', () => {
     const events: string[] = []
     for (const kind of ['hit', 'miss']) {
-      const listener: ChannelListener = (message) => {
+      listenTo(`withepoch:memo:${kind}`, (message) => {
         const { epoch, memo: name } = message as MemoEvent
         events.push(`${kind} ${name} in ${epoch?.name}`)
-      }
-      subscribe(`withepoch:memo:${kind}`, listener)
-      cleanups.push(() => unsubscribe(`withepoch:memo:${kind}`, listener))
+      })
     }
     const scan = memo((dir: string) => dir, { name: 'scan' })
     scan('/a')

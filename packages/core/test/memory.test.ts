@@ -3,26 +3,15 @@
  * cached promise keeps a husk, not the snapshot, the overrides or the memos; epochs leave nothing behind, however many
  * there were and however they nest; and there is one AsyncLocalStorage, whatever is done.
  */
-import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { execFile } from 'node:child_process'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { builtCore } from './built-core.js'
 
-const folder = fileURLToPath(new URL('..', import.meta.url))
-let core = join(folder, 'dist/index.js')
-
+let core: string
 beforeAll(() => {
-  const src = join(folder, 'src')
-  const newest = Math.max(...readdirSync(src).map((file) => statSync(join(src, file)).mtimeMs))
-  if (existsSync(core) && statSync(core).mtimeMs >= newest) return
-  // Missing, or older than the source: the same bundle, in a folder of our own, for other files may be at it too.
-  const outDir = mkdtempSync(join(tmpdir(), 'withepoch-'))
-  writeFileSync(join(outDir, 'package.json'), '{ "type": "module" }')
-  execFileSync('npx', ['tsup', '--out-dir', outDir], { cwd: folder, stdio: 'ignore' })
-  core = join(outDir, 'index.js')
+  core = builtCore()
 }, 60_000)
 
 /** Runs `script` with the core's names in scope and returns what it reports. */

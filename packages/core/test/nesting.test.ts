@@ -5,35 +5,14 @@
  */
 import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test as once, vi } from 'vitest'
-import { bind, cell, detach, EpochError, getEpoch, publish, tryGetEpoch, withEpoch } from 'withepoch'
+import { bind, cell, detach, getEpoch, publish, tryGetEpoch, withEpoch } from 'withepoch'
+import { deferred } from './deferred.js'
+import { refusal } from './refusal.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `nesting.${word}.${++count}`
-
-/** The code and the whole message of the EpochError that `fn` throws. */
-function refusal(fn: () => unknown): string {
-  try {
-    fn()
-  } catch (error) {
-    if (error instanceof EpochError) return `${error.code}: ${error.message}`
-    throw error
-  }
-  return 'not refused'
-}
-
-/** A promise that the test settles by hand, in place of a sleep. */
-function deferred<T = void>() {
-  let resolve!: (value: T) => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<T>((settle, fail) => {
-    resolve = settle
-    reject = fail
-  })
-  return { promise, resolve, reject }
-}
-
-const settled = () => new Promise(setImmediate)
+const unique = uniqueNames('nesting')
 
 // --- outer open ---
 
@@ -140,7 +119,7 @@ once('a handler joined by a handler that joined holds, too', async () => {
     })
     return epoch
   })
-  await settled()
+  await turn()
   expect(outer.phase).toBe('open')
   gate.resolve()
   await inner

@@ -2,25 +2,16 @@
  * What only a process of its own can show: what is reported as unhandled and with which exit code, worker threads, and
  * Node's hardening flags. Each script runs in a child with the published bundle.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawnSync } from 'node:child_process'
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { builtCore } from './built-core.js'
 
-const folder = fileURLToPath(new URL('..', import.meta.url))
-let core = join(folder, 'dist/index.js')
-
+let core: string
 beforeAll(() => {
-  const src = join(folder, 'src')
-  const newest = Math.max(...readdirSync(src).map((file) => statSync(join(src, file)).mtimeMs))
-  if (existsSync(core) && statSync(core).mtimeMs >= newest) return
-  // Missing, or older than the source: the same bundle, in a folder of our own, for other files may be at it too.
-  const outDir = mkdtempSync(join(tmpdir(), 'withepoch-'))
-  writeFileSync(join(outDir, 'package.json'), '{ "type": "module" }')
-  execFileSync('npx', ['tsup', '--out-dir', outDir], { cwd: folder, stdio: 'ignore' })
-  core = join(outDir, 'index.js')
+  core = builtCore()
 }, 60_000)
 
 /** Runs `script` with the core's names in scope. */

@@ -3,30 +3,14 @@
  * written value: the live root, a cell that keeps its value itself (copied, or pinned at another time), and the epoch
  * that made the write. Single writes are in `writes.test.ts`.
  */
-/* oxlint-disable vitest/no-standalone-expect -- the rule does not know the test() of epoch-test.ts */
-import { afterEach, expect, test as once, vi } from 'vitest'
-import { bind, cell, configure, detach, EpochError, publish, source, withEpoch } from 'withepoch'
+import { expect, test as once, vi } from 'vitest'
+import { bind, cell, detach, publish, source, withEpoch } from 'withepoch'
 import { test } from './epoch-test.js'
+import { refusal } from './refusal.js'
+import { strict } from './strict-mode.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `publish.${word}.${++count}`
-
-let restore = () => {}
-afterEach(() => restore())
-function strict() {
-  restore = configure({ strict: true })
-}
-
-/** The code and the whole message of the EpochError that `fn` throws. */
-function refusal(fn: () => unknown): string {
-  try {
-    fn()
-  } catch (error) {
-    if (error instanceof EpochError) return `${error.code}: ${error.message}`
-    throw error
-  }
-  return 'not refused'
-}
+const unique = uniqueNames('publish')
 
 /** A publish that throws after `writes`; what it throws is swallowed, having been checked. */
 function failing(writes: () => void): void {

@@ -3,10 +3,9 @@
  * directory for each row, other work sets it between two awaits, and because the directory is part of the memo's key
  * each row scans again. The five promises of the first fix, and those that it did not make.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { cell, memo, source, withEpoch } from 'withepoch'
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** The program's own global, which the library did not make and cannot change. */
 const runtime: { workspaceDir: string | undefined } = { workspaceDir: '/main' }

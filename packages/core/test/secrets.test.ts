@@ -2,9 +2,8 @@
  * No value leaves the library by a side door: planted secrets appear in no inspection, serialisation, clone, error or
  * channel payload, unless their source says how to describe them.
  */
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   bind,
   bindEmitter,
@@ -12,8 +11,10 @@ import {
   type Cell,
   cell,
   configure,
+  derived,
   detach,
   type Epoch,
+  group,
   memo,
   publish,
   source,
@@ -21,16 +22,15 @@ import {
   withEpoch,
 } from 'withepoch'
 import { EventEmitter } from 'node:events'
+import { listenTo } from './channel-listener.js'
+import { channels } from './channel-names.js'
+import { deferred } from './deferred.js'
+import { strict } from './strict-mode.js'
+import { uniqueNames } from './unique-name.js'
 
 const SECRET = 's3cr3t'
-let names = 0
-const unique = (label: string): string => `secrets.${label}.${++names}`
+const unique = uniqueNames('secrets')
 const secret = (label: string): { token: string } => ({ token: `${SECRET}-${label}` })
-
-const cleanups: Array<() => void> = []
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0).reverse()) cleanup()
-})
 
 /** Everything that a log line, a serialiser or a debugger's printout would make of it. */
 function shown(value: unknown): string {
@@ -183,7 +183,7 @@ describe('a planted secret', () => {
         errors.push(error)
       }
     }
-    cleanups.push(configure({ strict: true }))
+    strict()
     const token: unknown = `${SECRET}-argument`
     const planted = withSecrets((inside) => inside)
     attempt(() => planted.epoch.get(planted.config)) // EPOCH_CLOSED
@@ -248,19 +248,8 @@ describe('a planted secret', () => {
 })
 
 describe('a channel payload', () => {
-  const channels = [
-    'withepoch:epoch:open',
-    'withepoch:epoch:close',
-    'withepoch:source:write',
-    'withepoch:source:write-conflict',
-    'withepoch:source:drift',
-    'withepoch:source:late-read',
-    'withepoch:memo:hit',
-    'withepoch:memo:miss',
-  ]
-
   /** Something for every channel to tell of. */
-  function everything(options?: { describe: (value: unknown) => string }): void {
+  async function everything(options?: { describe: (value: unknown) => string }): Promise<void> {
     const config = cell<unknown>(unique('told'), secret('before'), options)
     let polled = secret('polled')
     const global = source<unknown>(unique('polled'), () => polled, options)
@@ -278,34 +267,53 @@ describe('a channel payload', () => {
     })
     withEpoch(() => {})
     epoch.get(config)
+
+    const pool = cell<unknown>(unique('pool'), secret('pool'), { ...options, retire: () => {} })
+    const settings = cell<unknown>(unique('settings'), secret('settings'), options)
+    let broken = false
+    const pair = group(unique('pair'), [pool, settings], {
+      coherent: (first, second) => {
+        if (broken) throw new Error('the predicate failed')
+        return first !== second
+      },
+    })
+    broken = true
+    pool.set(secret('other pool'))
+    withEpoch(() => {})
+    pair.release()
+    const shared = derived(() => secret(String(settings.get() !== undefined)), { name: 'shared' })
+    withEpoch(() => shared())
+    withEpoch(() => shared())
+
+    const overdue = deferred<void>()
+    listenTo('withepoch:epoch:overdue', () => overdue.resolve())
+    await withEpoch({ maxAgeMs: 1 }, () => overdue.promise)
   }
 
   function listen(): Array<{ channel: string; payload: unknown; view: string }> {
     const heard: Array<{ channel: string; payload: unknown; view: string }> = []
     let looking = false
     for (const channel of channels) {
-      const listener = (payload: unknown): void => {
+      listenTo(channel, (payload) => {
         if (looking) return // were looking at a payload to make an event, it would be looked at for ever
         looking = true
         heard.push({ channel, payload, view: shown(payload) })
         looking = false
-      }
-      subscribe(channel, listener)
-      cleanups.push(() => unsubscribe(channel, listener))
+      })
     }
     return heard
   }
 
-  test('of any channel shows no value of a source that does not describe itself', () => {
+  test('of any channel shows no value of a source that does not describe itself', async () => {
     const heard = listen()
-    everything()
+    await everything()
     expect(new Set(heard.map(({ channel }) => channel))).toEqual(new Set(channels))
     expect(heard.flatMap(({ channel, view }) => leaks(view).map((leak) => `${channel}: ${leak}`))).toEqual([])
   })
 
-  test('shows what the source makes of it, and nothing more', () => {
+  test('shows what the source makes of it, and nothing more', async () => {
     const heard = listen()
-    everything({ describe: (value) => `token of ${(value as { token: string }).token.length} letters` })
+    await everything({ describe: (value) => `token of ${(value as { token: string }).token.length} letters` })
     const described = heard
       .map(({ payload }) => (payload as { described?: string }).described)
       .filter((each) => each !== undefined)
@@ -314,9 +322,9 @@ describe('a channel payload', () => {
     expect(heard.flatMap(({ channel, view }) => leaks(view).map((leak) => `${channel}: ${leak}`))).toEqual([])
   })
 
-  test('says so when describe throws, and the read is unharmed', () => {
+  test('says so when describe throws, and the read is unharmed', async () => {
     const heard = listen()
-    everything({
+    await everything({
       describe: () => {
         throw new Error(`${SECRET}-describe`)
       },

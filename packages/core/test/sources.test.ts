@@ -3,25 +3,14 @@
  * are mutated in place, and what is said to somebody who passes the wrong thing. Reading under concurrent writes is in
  * `isolation.test.ts`; writing is in `writes.test.ts`.
  */
-/* oxlint-disable vitest/no-standalone-expect -- the rule does not know the test() of epoch-test.ts */
 import { inspect } from 'node:util'
 import { expect, test as once, vi } from 'vitest'
 import { cell, detach, EpochError, publish, source, tryGetEpoch, withEpoch } from 'withepoch'
 import { test } from './epoch-test.js'
+import { refusal } from './refusal.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `sources.${word}.${++count}`
-
-/** The code and the whole message of the EpochError that `fn` throws. */
-function refusal(fn: () => unknown): string {
-  try {
-    fn()
-  } catch (error) {
-    if (error instanceof EpochError) return `${error.code}: ${error.message}`
-    throw error
-  }
-  return 'not refused'
-}
+const unique = uniqueNames('sources')
 
 /** For arguments that the types forbid: JavaScript callers pass them all the same. */
 const anySource = source as unknown as (...args: unknown[]) => unknown

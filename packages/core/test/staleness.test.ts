@@ -2,13 +2,13 @@
  * Knowing that the world has moved: `isStale`, `advance` and `validate`, the fence against the write skew that a
  * snapshot does not prevent. `isStale` looks at every source of the process, so tests here release what they declare.
  */
-/* oxlint-disable vitest/no-standalone-expect -- the rule does not know the test() of epoch-test.ts */
 import { afterEach, expect, test as once } from 'vitest'
-import { bind, cell, detach, type Epoch, EpochError, memo, publish, source, withEpoch } from 'withepoch'
+import { bind, cell, detach, type Epoch, memo, publish, source, withEpoch } from 'withepoch'
 import { test } from './epoch-test.js'
+import { refusal } from './refusal.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `staleness.${word}.${++count}`
+const unique = uniqueNames('staleness')
 
 const declared: Array<{ release(): void }> = []
 function keep<S extends { release(): void }>(one: S): S {
@@ -18,17 +18,6 @@ function keep<S extends { release(): void }>(one: S): S {
 afterEach(() => {
   for (const one of declared.splice(0)) one.release()
 })
-
-/** The code and the whole message of the EpochError that `fn` throws. */
-function refusal(fn: () => unknown): string {
-  try {
-    fn()
-  } catch (error) {
-    if (error instanceof EpochError) return `${error.code}: ${error.message}`
-    throw error
-  }
-  return 'not refused'
-}
 
 const stale = (epoch: Epoch, names: string, them: 'it' | 'them') =>
   `EPOCH_STALE: epoch.validate() of epoch #${epoch.id} "${epoch.name}": ${names} changed since the epoch captured ${them}. ` +

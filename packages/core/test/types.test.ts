@@ -29,9 +29,9 @@ import {
   type Writes,
 } from 'withepoch'
 import { EventEmitter } from 'node:events'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `types.${word}.${++count}`
+const unique = uniqueNames('types')
 
 /** Keeps code that must not compile, or must not run, out of the run. */
 function neverCalled(code: () => unknown): void {

@@ -3,30 +3,14 @@
  * moved meanwhile; and when the epoch has closed. Overrides are here too, for they are local writes made at entry.
  * Several writes as one are in `publish.test.ts`.
  */
-/* oxlint-disable vitest/no-standalone-expect -- the rule does not know the test() of epoch-test.ts */
-import { afterEach, expect, test as once, vi } from 'vitest'
-import { bind, cell, configure, detach, EpochError, memo, source, withEpoch } from 'withepoch'
+import { expect, test as once, vi } from 'vitest'
+import { bind, cell, configure, detach, memo, source, withEpoch } from 'withepoch'
 import { test } from './epoch-test.js'
+import { refusal } from './refusal.js'
+import { strict } from './strict-mode.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `writes.${word}.${++count}`
-
-let restore = () => {}
-afterEach(() => restore())
-function strict() {
-  restore = configure({ strict: true })
-}
-
-/** The code and the whole message of the EpochError that `fn` throws. */
-function refusal(fn: () => unknown): string {
-  try {
-    fn()
-  } catch (error) {
-    if (error instanceof EpochError) return `${error.code}: ${error.message}`
-    throw error
-  }
-  return 'not refused'
-}
+const unique = uniqueNames('writes')
 
 const conflict = (name: string, epoch: { id: number; name: string }) =>
   `WRITE_CONFLICT: A write to "${name}" inside epoch #${epoch.id} "${epoch.name}": its live value has changed since the ` +
