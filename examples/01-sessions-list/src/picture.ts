@@ -113,7 +113,8 @@ function drawing(
   canvas.paragraph(title, { size: width < 500 ? 17 : 21, style: 'strong' })
   canvas.gap(2)
   canvas.paragraph(
-    'Read the dots from left to right: each is a row, in the lane of the workspace whose manifests resolved it. ' +
+    'Read the dots from left to right: each is a row, in the lane of the workspace whose manifests resolved it; each call ' +
+      'is on a time scale of its own. ' +
       'An answer that belongs together is a straight line.',
   )
   canvas.paragraph(`Recorded from real calls; ${about}.`, { size: SMALL, style: 'faint' })

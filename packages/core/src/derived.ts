@@ -5,9 +5,10 @@
  * the leader's end poisons nobody, and nothing of its request leaks into what others share.
  */
 import { carrier } from './carrier.js'
+import type { Cell } from './cell.js'
 import { derivedHit, derivedMiss } from './diagnostics.js'
 import { Epoch } from './epoch.js'
-import { requireFunction, requireKnownOptions, requirePositive } from './errors.js'
+import { EpochError, requireFunction, requireKnownOptions, requirePositive } from './errors.js'
 import { board, type Flight, launch, refuseCycle } from './flight.js'
 import { openEpochs } from './open-epochs.js'
 import { root, type Values } from './snapshot.js'
@@ -123,6 +124,14 @@ class Derivation extends Epoch {
   override validate(...sources: Array<Source<unknown>>): void {
     this.untracked()
     super.validate(...sources)
+  }
+
+  override write<T>(cell: Cell<T>): void {
+    throw new EpochError(
+      'WRITE_REJECTED',
+      `A write to "${cell.name}" in the computation of "${this.name}". A derived computation only reads, for its result ` +
+        'is for everybody: write before it or after it.',
+    )
   }
 
   override computing(): Flight | undefined {

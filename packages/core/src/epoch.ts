@@ -68,7 +68,7 @@ export interface AgeLimit {
  *   epoch.phase // => 'open'
  * })
  */
-export class Epoch implements Scope {
+export class Epoch {
   /** Unique in the process, rising from 1. */
   readonly id: number
   /** As given to `withEpoch`; 'anonymous' otherwise. */

@@ -660,8 +660,8 @@ describe('a computation', () => {
     )
     request(() => write())
     const message =
-      `A write to "${limit.name}" inside epoch #1 "derived metadata", which was opened with writes: 'reject'. ` +
-      "Write outside the epoch (detach), or open it with writes: 'local' or 'publish'."
+      `A write to "${limit.name}" in the computation of "derived metadata". A derived computation only reads, for its ` +
+      'result is for everybody: write before it or after it.'
     expect([found, limit.live()]).toEqual([[message, message], 1])
   })
 
