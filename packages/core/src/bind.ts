@@ -29,9 +29,7 @@ export function bind<This, A extends unknown[], R>(
   requireFunction(fn, 'bind(fn)', 'fn')
   const scope = here()
   return function bound(this: This, ...args: A): R {
-    // A derived value that is computed from another epoch's depends on more than its own snapshot.
-    const caller = currentScope()?.owner()
-    if (caller !== scope.owner()) caller?.untracked()
+    leaveFor(scope)
     return enter(scope, () => Reflect.apply(fn, this, args) as R)
   }
 }
@@ -210,6 +208,7 @@ export function boundIterator<I extends AnyIterator>(iterator: I, scope: Scope, 
     throw error
   }
   const step = (method: 'next' | 'return' | 'throw', args: unknown[]): unknown => {
+    leaveFor(scope)
     try {
       const result: unknown = enter(scope, () => Reflect.apply(iterator[method]!, iterator, args))
       return isThenable(result) ? result.then(watch, fail) : watch(result)
@@ -228,6 +227,12 @@ export function boundIterator<I extends AnyIterator>(iterator: I, scope: Scope, 
   }
   if (iterator.throw !== undefined) bound['throw'] = (error: unknown) => step('throw', [error])
   return bound as unknown as I
+}
+
+/** A derived value that is computed from another epoch's values depends on more than its own snapshot. */
+function leaveFor(scope: Scope): void {
+  const caller = currentScope()?.owner()
+  if (caller !== scope.owner()) caller?.untracked()
 }
 
 /** The scope of the running code, open or closed; the detached one outside, so that binding there means none. */

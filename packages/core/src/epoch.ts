@@ -15,7 +15,7 @@ import { openEpochs } from './open-epochs.js'
 import { FAILURES, root, UNSETTLED, type Values, VERSION } from './snapshot.js'
 import type { Cell } from './cell.js'
 import type { Source } from './source.js'
-import { enter, isThenable, toPromise } from './storage.js'
+import { currentScope, enter, isThenable, toPromise } from './storage.js'
 
 /** What a write inside an epoch does; see {@link EpochOptions.writes}. */
 export type Writes = 'publish' | 'local' | 'reject'
@@ -140,6 +140,10 @@ export class Epoch {
    */
   get<T>(source: Source<T>): T {
     requireSource(source, 'epoch.get(source)')
+    if (carrier.deriving > 0) {
+      const caller = currentScope()?.owner()
+      if (caller !== this) caller?.untracked() // a derived value that is computed from another epoch's
+    }
     return this.read(source)
   }
 

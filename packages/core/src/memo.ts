@@ -73,6 +73,9 @@ class Frame implements Scope {
  *
  * **Caveat** `fn` is called without `this`, in the async context of the first caller.
  *
+ * **Caveat** Asking counts as waiting: whoever prefetches another memo without an `await`, and is asked back by it, is
+ * told of a cycle, although both could finish. Prefetch before, outside of both.
+ *
  * @throws MEMO_CYCLE when a computation asks for itself, directly or through others, with the path.
  * @throws INVALID_ARGUMENT when an argument or option is not what it must be.
  * @example

@@ -214,7 +214,9 @@ function finish(epoch: Epoch, result: unknown, joined: boolean): unknown {
   }
   if (isIterator(result)) {
     if (joined) epoch.hold()
-    return boundIterator(result, epoch, () => epoch.release())
+    // One that joined runs on in what it is part of, a memo computation perhaps.
+    const scope = joined ? (currentScope() ?? epoch) : epoch
+    return boundIterator(result, scope, () => epoch.release())
   }
   if (!joined) epoch.release()
   return result

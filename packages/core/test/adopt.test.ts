@@ -11,9 +11,8 @@ import {
   adopt,
   type AdoptOptions,
   cell,
-  configure,
   detach,
-  EpochError,
+  type EpochError,
   group,
   publish,
   source,
@@ -21,23 +20,11 @@ import {
   type WriteEvent,
 } from 'withepoch'
 import { test } from './epoch-test.js'
+import { refusal } from './refusal.js'
+import { strict } from './strict-mode.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `adopt.${word}.${++count}`
-
-let restore = () => {}
-afterEach(() => restore())
-
-/** The code and the whole message of the EpochError that `fn` throws. */
-function refusal(fn: () => unknown): string {
-  try {
-    fn()
-  } catch (error) {
-    if (error instanceof EpochError) return `${error.code}: ${error.message}`
-    throw error
-  }
-  return 'not refused'
-}
+const unique = uniqueNames('adopt')
 
 /** For arguments that the types forbid. */
 const anyAdopt = adopt as (object: unknown, where: unknown, options?: unknown) => unknown
@@ -375,6 +362,62 @@ describe('an accessor', () => {
     expect(Object.getOwnPropertyDescriptor(object, 'key')).toEqual(before)
   })
 
+  once('whose getter throws until it is set can be set', () => {
+    let connection: string | undefined
+    const app = {
+      get key(): string {
+        if (connection === undefined) throw new Error('not connected')
+        return connection
+      },
+      set key(next: string) {
+        connection = next
+      },
+    }
+    const key = adopt(app, 'key', { name: unique('late') })
+    app.key = 'connected'
+    expect([app.key, key.live(), withEpoch(() => app.key)]).toEqual(['connected', 'connected', 'connected'])
+  })
+
+  once('has its setter called at each assignment, of the value that is there too', () => {
+    const set: number[] = []
+    const counter = {
+      get key() {
+        return 1
+      },
+      set key(next: number) {
+        set.push(next)
+      },
+    }
+    adopt(counter, 'key', { name: unique('counter') })
+    counter.key = 1
+    withEpoch(() => (counter.key = 1))
+    expect(set).toEqual([1, 1])
+  })
+
+  once(
+    'whose setter makes something else of it agrees with the epoch that wrote: no drift, no conflict',
+    () => {
+      strict()
+      let locale = 'en'
+      const object = {
+        get key() {
+          return locale
+        },
+        set key(next: string) {
+          locale = next.toLowerCase()
+        },
+      }
+      adopt(object, 'key', { name: unique('lower') })
+      const seen = withEpoch((epoch) => {
+        object.key = 'FR'
+        const first = [object.key, epoch.isStale()]
+        object.key = 'DE'
+        return [...first, object.key, epoch.isStale()]
+      })
+      expect([seen, locale]).toEqual([['fr', false, 'de', false], 'de'])
+    },
+  )
+
   once('without a setter is read only, for the owner as for us, but can be overridden', () => {
     const object = {
       get key() {
@@ -575,6 +618,15 @@ describe('call: true', () => {
       cwd.release()
     }
     expect([methodOf(process, 'cwd'), process.cwd()]).toEqual([before, home])
+  })
+
+  once('leaves the function what it carries', () => {
+    const usage = Object.assign(() => 'all', { rss: () => 'part' })
+    const host = { usage }
+    const adopted = adopt(host, 'usage', { call: true, name: unique('usage') })
+    expect([host.usage(), host.usage.rss(), Object.keys(host.usage)]).toEqual(['all', 'part', ['rss']])
+    adopted.release()
+    expect(host.usage).toBe(usage)
   })
 
   once('cannot be written, but overridden', () => {
@@ -971,6 +1023,16 @@ once('a module that is loaded again takes its adoption over: ifRegistered replac
   })
 })
 
+once('another object’s property under a name that is taken over leaves the first object its own', () => {
+  const [first, second] = [{ v: 1 }, { v: 5 }]
+  const name = unique('moved')
+  adopt(first, 'v', { name })
+  const taken = adopt(second, 'v', { name, ifRegistered: 'replace' })
+  const before = [first.v, second.v]
+  first.v = 7
+  expect([before, first.v, second.v, taken.get()]).toEqual([[1, 5], 7, 5, 5])
+})
+
 // --- paths ---
 
 describe('a path', () => {
@@ -1268,6 +1330,42 @@ describe('a path', () => {
     })
   })
 
+  once(
+    'two paths through one container both stay as they were when it is replaced, and their writes local',
+    () => {
+      const world: World = { state: { dir: '/a', other: 1 } }
+      adoptDir(world)
+      const other = adopt<number>(world, ['state', 'other'], { name: unique('other') })
+      adopted.push(other)
+      const pinned = withEpoch(() => {
+        elsewhere(() => (world.state = { dir: '/b', other: 2 }))
+        return { ...world.state }
+      })
+      const local = withEpoch({ writes: 'local' }, () => {
+        elsewhere(() => (world.state = { dir: '/c', other: 3 }))
+        world.state!.other = 9
+        return { ...world.state }
+      })
+      expect([pinned, local]).toEqual([
+        { dir: '/a', other: 1 },
+        { dir: '/b', other: 9 },
+      ])
+      expect([{ ...world.state }, other.live()]).toEqual([{ dir: '/c', other: 3 }, 3])
+    },
+  )
+
+  once('through a property that is itself adopted writes into the container that is live', () => {
+    const world: World = { state: { other: 1 } }
+    const state = adopt(world, 'state', { name: unique('state') })
+    const other = adopt<number>(world, ['state', 'other'], { name: unique('other') })
+    adopted.push(other, state)
+    withEpoch(() => {
+      elsewhere(() => (world.state = { other: 2 }))
+      other.set(9)
+    })
+    expect([other.live(), world.state!.other]).toEqual([9, 9])
+  })
+
   once('gives everything back at release: the property, and each container, as they are now', () => {
     const world: World = { state: { dir: '/a' } }
     const dir = adoptDir(world)
@@ -1359,7 +1457,7 @@ describe('a path', () => {
     })
 
     once('conflicts like any write with one that it has not seen', () => {
-      restore = configure({ strict: true })
+      strict()
       const world: World = { state: { dir: '/a' } }
       const dir = adoptDir(world)
       const code = withEpoch(() => {
@@ -1398,6 +1496,25 @@ describe('a path', () => {
     ).toThrow(failure)
     expect([dir.live(), other.live()]).toEqual([undefined, 1])
   })
+
+  once(
+    'in a publish that throws is led through the container that was there; the other one keeps what it has',
+    () => {
+      const [former, next] = [{ dir: '/a' }, { dir: '/b' }]
+      const world: World = { state: former }
+      const dir = adoptDir(world)
+      const failure = new Error('undone')
+      expect(() =>
+        publish(() => {
+          world.state = next
+          throw failure
+        }),
+      ).toThrow(failure)
+      expect([world.state === former, next, dir.live()]).toEqual([true, { dir: '/b' }, '/a'])
+      former.dir = '/c'
+      expect(dir.live()).toBe('/c')
+    },
+  )
 
   once('can be a member of a group: a replaced container is looked at like a write', () => {
     const world: World = { state: { dir: '/a', other: 1 } }

@@ -170,6 +170,16 @@ describe('two copies in one process', () => {
     ]).toEqual([false, false])
   })
 
+  test('know a subclass of the error as what it is, and nothing else as that subclass', () => {
+    class Refused extends first.EpochError {}
+    const [own, plain] = [new Refused('NO_EPOCH', 'own'), new first.EpochError('NO_EPOCH', 'plain')]
+    expect([own instanceof Refused, own instanceof second.EpochError, plain instanceof Refused]).toEqual([
+      true,
+      true,
+      false,
+    ])
+  })
+
   test('obey one strict mode', () => {
     const value = first.cell(unique('strict'), 1)
     const epoch = second.withEpoch((inside) => inside)

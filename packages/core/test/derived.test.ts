@@ -10,6 +10,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, test as once, vi } from 'vitest'
 import {
   bind,
+  bindIterable,
   cell,
   derived,
   detach,
@@ -17,14 +18,16 @@ import {
   type EpochOptions,
   getEpoch,
   memo,
+  publish,
   source,
   tryGetEpoch,
   withEpoch,
 } from 'withepoch'
 import { test } from './epoch-test.js'
+import { unhandledDuring } from './unhandled-rejections.js'
+import { uniqueNames } from './unique-name.js'
 
-let names = 0
-const unique = (label: string): string => `derived.${label}.${++names}`
+const unique = uniqueNames('derived')
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** An entry point: an epoch of its own, wherever it is called. */
@@ -48,6 +51,16 @@ async function codeOf(work: () => unknown): Promise<unknown> {
     return await work()
   } catch (error) {
     return (error as { code?: string }).code ?? error
+  }
+}
+
+/** Gives the collector the time to take these, if it can. */
+async function collected(references: ReadonlyArray<WeakRef<object>>): Promise<void> {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  for (let round = 0; round < 20 && references.some((each) => each.deref() !== undefined); round++) {
+    await turn()
+    gc()
   }
 }
 
@@ -272,6 +285,25 @@ describe('what is read', () => {
       ),
     )
     expect([new Set(leader), new Set(follower)]).toEqual([new Set([leader![0]]), new Set([follower![0]])])
+  })
+
+  test('first by a derived is what the caller reads from then on: computed, found, or through another derived', () => {
+    let dear = 1
+    const lazy = source(unique('lazy'), () => dear, { isolation: 'repeatable-read' })
+    const inner = derived(() => lazy.get())
+    const outer = derived(() => inner())
+    const seen = (last: number) =>
+      request(() => {
+        const late = source(unique('late'), () => dear)
+        const ofLate = derived(() => late.get())
+        const first = [outer(), ofLate()]
+        dear = last
+        return [...first, lazy.get(), inner(), outer(), late.get(), ofLate()]
+      })
+    const computed = seen(2)
+    dear = 1
+    const found = seen(3)
+    expect([computed, found]).toEqual([Array(7).fill(1), Array(7).fill(1)])
   })
 
   test('of a repeatable-read source stays put in the computation when the caller’s epoch has closed', async () => {
@@ -552,8 +584,6 @@ describe('a computation', () => {
   })
 
   once('leaves nothing of the request that asked first in the result that is kept', async () => {
-    setFlagsFromString('--expose-gc')
-    const gc = runInNewContext('gc') as () => void
     const tracing = new AsyncLocalStorage<object>()
     const value = derived(async () => (await turn(), 'value'))
     const traces: Array<WeakRef<object>> = []
@@ -562,10 +592,7 @@ describe('a computation', () => {
       await tracing.run(trace, () => request(async () => void (await value())))
     }
     for (let asked = 0; asked < 2; asked++) await ask({ asked })
-    for (let round = 0; round < 20 && traces.some((trace) => trace.deref() !== undefined); round++) {
-      await turn()
-      gc()
-    }
+    await collected(traces)
     expect(traces.map((trace) => trace.deref())).toEqual([undefined, undefined])
     expect(await value()).toBe('value')
   })
@@ -756,16 +783,41 @@ describe('a failure', () => {
     ])
   })
 
+  test('that nobody awaits is reported, although one who sees other values has looked at it', async () => {
+    const limit = cell(unique('limit'), 1)
+    const value = derived(async () => {
+      await turn()
+      if (limit.get() === 1) throw new Error('of the first')
+      return limit.get()
+    })
+    let second: unknown
+    const reported = await unhandledDuring(async () => {
+      request(() => void value())
+      second = await request(() => value(), { values: [[limit, 2]] })
+    })
+    expect([second, reported]).toEqual([2, [new Error('of the first')]])
+  })
+
   test('inside publish, where a snapshot would hold half, leaves nothing behind', () => {
     const value = derived(() => 'value', { name: 'value' })
-    const found = request(() =>
-      codeOf(() => import('withepoch').then(({ publish }) => publish(() => value()))),
-    )
+    const found = request(() => codeOf(() => publish(() => value())))
     return found.then((code) => {
       expect(code).toBe('EPOCH_IN_PUBLISH')
       expect(request(() => value())).toBe('value')
     })
   })
+})
+
+once('a call that is refused inside publish does not keep its key', async () => {
+  const value = derived((key: object) => typeof key)
+  const keys: Array<WeakRef<object>> = []
+  const ask = (key: object): void => {
+    keys.push(new WeakRef(key))
+    expect(() => publish(() => value(key))).toThrow('inside publish()')
+  }
+  for (let asked = 0; asked < 3; asked++) request(() => ask({ asked }))
+  await collected(keys)
+  expect(keys.map((key) => key.deref())).toEqual([undefined, undefined, undefined])
 })
 
 describe('a circle', () => {
@@ -881,6 +933,63 @@ describe('not shared, but computed for each caller, is what', () => {
     const value = derived(async () => (await turn(), use(), ++computed))
     expect([await request(() => value()), await request(() => value())]).toEqual([1, 1])
   })
+
+  once.each<[what: string, reader: (read: () => number, epoch: Epoch | undefined) => () => number]>([
+    ['a function bound to it', (read) => bind(read)],
+    ['its handle', (read, epoch) => (epoch === undefined ? read : () => epoch.get(limit))],
+    [
+      'an iterator bound to it',
+      (read) => {
+        const rows = bindIterable(
+          (function* () {
+            for (;;) yield read()
+          })(),
+        )
+        return () => rows.next().value
+      },
+    ],
+  ])('reads in another epoch, or in none, through %s', async (_, make) => {
+    let reader!: () => number
+    const value = derived(() => reader())
+    const open = gate()
+    const others = [10, 20].map((override) => {
+      let read!: () => number
+      const done = request((epoch) => ((read = make(() => limit.get(), epoch)), open.opened), {
+        values: [[limit, override]],
+      })
+      return { read, done }
+    })
+    const seen = others.map(({ read }) => ((reader = read), request(() => value())))
+    reader = make(() => limit.live(), undefined)
+    seen.push(request(() => value()))
+    limit.set(2)
+    seen.push(request(() => value()))
+    limit.set(1)
+    open.open()
+    await Promise.all(others.map(({ done }) => done))
+    expect(seen).toEqual([10, 20, 1, 2])
+  })
+
+  once(
+    'is asked for with values that all differ: one is waited for, and then the others compute at once',
+    async () => {
+      const tenant = cell(unique('tenant'), 0)
+      let [running, most] = [0, 0]
+      const value = derived(async () => {
+        most = Math.max(most, ++running)
+        await turn()
+        const mine = tenant.get()
+        await turn()
+        running--
+        return mine
+      })
+      const tenants = Array.from({ length: 20 }, (_, index) => index)
+      const seen = await Promise.all(
+        tenants.map((index) => request(() => value(), { values: [[tenant, index]] })),
+      )
+      expect([seen, most >= 19]).toEqual([tenants, true])
+    },
+  )
 
   test('turned out so while others waited: they then compute side by side, not in a row', async () => {
     const log: string[] = []

@@ -18,9 +18,10 @@ import {
   withEpoch,
 } from 'withepoch'
 import { runInProcess } from './published-core.js'
+import { unhandledDuring } from './unhandled-rejections.js'
+import { uniqueNames } from './unique-name.js'
 
-let names = 0
-const unique = (label: string): string => `drain.${label}.${++names}`
+const unique = uniqueNames('drain')
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const cleanups: Array<() => unknown> = []
@@ -67,23 +68,6 @@ async function errorOf(options: Parameters<typeof drain>[0]): Promise<EpochError
     return error as EpochError
   }
   throw new Error('drained')
-}
-
-/** What is reported as an unhandled rejection meanwhile. */
-async function unhandledDuring(work: () => unknown): Promise<unknown[]> {
-  const reported: unknown[] = []
-  const listen = (error: unknown): void => void reported.push(error)
-  const others = process.listeners('unhandledRejection')
-  process.removeAllListeners('unhandledRejection').on('unhandledRejection', listen)
-  try {
-    await work()
-    await turn()
-    await turn()
-  } finally {
-    process.off('unhandledRejection', listen)
-    for (const other of others) process.on('unhandledRejection', other)
-  }
-  return reported
 }
 
 const withoutAges = (text: string): string => text.replace(/#\d+/g, '#1').replace(/\(\d+ ms\)/g, '(1 ms)')
@@ -320,6 +304,18 @@ describe('a timeout', () => {
     await ends.end()
     expect(namesOf(await error)).toEqual(['stuck', 'moves'])
     expect(stuck.epoch.phase).toBe('open')
+  })
+
+  test('names the ten oldest and counts the rest; the list has them all', async () => {
+    const opened = Array.from({ length: 12 }, (_, index) => `request ${index + 1}`)
+    for (const name of opened) hold({ name })
+    const error = await errorOf({ timeoutMs: 0 })
+    const ten = opened.slice(0, 10).map((name) => `#1 "${name}" (1 ms)`)
+    expect(withoutAges(error.message)).toBe(
+      `drain({ timeoutMs: 0 }): 12 older epoch(s) still open: ${ten.join(', ')} and 2 more. Nothing was changed. ` +
+        'Wait longer, or give epochs a maxAgeMs.',
+    )
+    expect(namesOf(error)).toEqual(opened)
   })
 
   test('names one that is closing, whose hooks do not settle', async () => {
@@ -588,6 +584,25 @@ describe('a drain inside an epoch', () => {
       late = bind(() => drain())
     })
     expect(await late()).toBeUndefined()
+  })
+})
+
+describe('a drain inside a retire', () => {
+  test('is an error, at once or after an await, and the other drains go on', async () => {
+    const found: unknown[] = []
+    const pool = cell(unique('pool'), 'A', {
+      retire: async () => {
+        found.push((await errorOf({})).message)
+        await turn()
+        found.push((await errorOf({})).code)
+      },
+    })
+    pool.set('B')
+    await drain({ timeoutMs: 1_000 })
+    expect(found).toEqual([
+      'drain() was called by a retire function, which it would wait for. Start it outside, or in a retire do not wait for it.',
+      'DRAIN_IN_EPOCH',
+    ])
   })
 })
 

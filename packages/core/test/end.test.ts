@@ -6,7 +6,19 @@
 import { runInNewContext } from 'node:vm'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { cell, detach, type Epoch, getEpoch, tryGetEpoch, withEpoch } from 'withepoch'
+import {
+  cell,
+  derived,
+  detach,
+  type Epoch,
+  type EpochEvent,
+  getEpoch,
+  memo,
+  source,
+  tryGetEpoch,
+  withEpoch,
+} from 'withepoch'
+import { listenTo } from './channel-listener.js'
 import { deferred } from './deferred.js'
 import { unhandledDuring } from './unhandled-rejections.js'
 import { uniqueNames } from './unique-name.js'
@@ -627,6 +639,21 @@ describe('a result that throws when it is looked at', () => {
     expect((await withEpoch(async () => [refusing]))[0] === refusing).toBe(true)
     expect((await withEpoch(async () => refusing)) === refusing).toBe(true)
   })
+
+  test('is a result like any other though it refuses every name: to withEpoch, memo, derived and a getter', () => {
+    const strange = new Proxy(
+      {},
+      {
+        get(_, name) {
+          if (typeof name === 'string') throw new Error(`unknown name ${name}`)
+          return undefined
+        },
+      },
+    )
+    const getter = source(unique('strange'), () => strange)
+    const found = withEpoch(() => [memo(() => strange)(), derived(() => strange)(), getter.get()])
+    expect([withEpoch(() => strange), ...found].map((each) => each === strange)).toEqual(Array(4).fill(true))
+  })
 })
 
 describe('what joined an epoch', () => {
@@ -791,6 +818,27 @@ describe('waitUntil', () => {
         withEpoch((epoch) => epoch.waitUntil(Promise.reject(new Error('audit failed')).catch(() => {}))),
       ),
     ).toEqual([])
+  })
+
+  test('ends its lease when the promise has a then of its own that throws; that is reported', async () => {
+    const error = new Error('then threw')
+    const hostile = Object.assign(Promise.resolve(1), {
+      then: () => {
+        throw error
+      },
+    })
+    const epochs: Epoch[] = []
+    const reported = await unhandledDuring(() => {
+      withEpoch((epoch) => {
+        epochs.push(epoch)
+        epoch.waitUntil(hostile)
+      })
+      withEpoch((epoch) => {
+        epochs.push(epoch)
+        void withEpoch(() => hostile).catch(() => {}) // joins
+      })
+    })
+    expect([epochs.map(({ phase }) => phase), reported]).toEqual([['closed', 'closed'], [error]])
   })
 
   test('refuses what is no promise', () => {
@@ -970,6 +1018,17 @@ describe('signal', () => {
       code: 'EPOCH_CLOSED',
       message: closedMessage('epoch.signal', epoch),
     })
+  })
+
+  test('is aborted when it is first asked for by a listener that hears of the close', () => {
+    let inside: Epoch | undefined
+    const signals: AbortSignal[] = []
+    listenTo('withepoch:epoch:close', (message) => {
+      const { epoch } = message as EpochEvent
+      if (epoch === inside) signals.push(epoch.signal)
+    })
+    withEpoch((epoch) => void (inside = epoch))
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true])
   })
 
   test('aborts after a handler that threw, and when it was first asked for in a hook', () => {

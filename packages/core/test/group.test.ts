@@ -10,7 +10,6 @@ import {
   cell,
   detach,
   drain,
-  EpochError,
   group,
   type GroupEvent,
   type GroupOptions,
@@ -20,9 +19,10 @@ import {
   withEpoch,
 } from 'withepoch'
 import { test } from './epoch-test.js'
+import { refusal } from './refusal.js'
+import { uniqueNames } from './unique-name.js'
 
-let count = 0
-const unique = (word: string) => `group.${word}.${++count}`
+const unique = uniqueNames('group')
 
 /** A group holds its members for good, and each entry asks it: those of one test are none of the next one's business. */
 const made: Array<{ release(): void }> = []
@@ -83,16 +83,6 @@ async function warnings(fn: () => unknown): Promise<string[]> {
     process.off('warning', listener)
   }
   return heard
-}
-
-function refusal(fn: () => unknown): string {
-  try {
-    fn()
-  } catch (error) {
-    if (error instanceof EpochError) return `${error.code}: ${error.message}`
-    throw error
-  }
-  return 'not refused'
 }
 
 // --- what an epoch gets ---

@@ -2,10 +2,13 @@
  * `memo`: what counts as the same key, who shares a flight, what is forgotten and when. Where results are shared between
  * epochs is `derived`'s business; what a closed epoch's results retain stands in `memory.test.ts`.
  */
+import { EventEmitter } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import {
   bind,
+  bindEmitter,
+  bindIterable,
   cell,
   detach,
   EpochError,
@@ -369,6 +372,59 @@ describe('a cycle', () => {
     }
   })
 
+  const carriers: Array<[what: string, carry: (again: () => unknown) => () => unknown]> = [
+    ['a function bound', (again) => bind(again)],
+    [
+      'a listener added',
+      (again) => {
+        const emitter = bindEmitter(new EventEmitter())
+        let found: unknown
+        emitter.on('row', () => (found = again()))
+        return () => (emitter.emit('row'), found)
+      },
+    ],
+    ['an iterator bound', (again) => rowOf(bindIterable(rows(again)))],
+    ['an iterator given out by withEpoch', (again) => rowOf(withEpoch(() => rows(again)))],
+  ]
+  function* rows(again: () => unknown): Generator<unknown, void> {
+    yield again()
+  }
+  const rowOf = (iterator: Iterator<unknown, void>) => () => iterator.next().value
+
+  test.each(carriers)(
+    'is found through %s in the computation, wherever it is called from',
+    async (_, carry) => {
+      const load: Memo<[], Promise<unknown>> = memo(
+        async () => {
+          const again = carry(() => load())
+          await null
+          return detach(again)
+        },
+        { name: 'load' },
+      )
+      const run = withEpoch(() => load())
+      await expect(run).rejects.toMatchObject({ code: 'MEMO_CYCLE', message: cycleMessage('load', 'load') })
+    },
+  )
+
+  test('is looked for in a chain of 20,000 that wait for each other', async () => {
+    const length = 20_000
+    const gate = deferred<number>()
+    const chain: Memo<[number], Promise<number>> = memo(async (n: number) => {
+      await null
+      return n === 0 ? gate.promise : (await chain(n - 1)) + 1
+    })
+    const joins = memo(() => chain(length))
+    const seen = await withEpoch(async () => {
+      const first = chain(length)
+      for (let step = 0; step < 2 * length; step++) await null
+      const second = joins()
+      gate.resolve(0)
+      return Promise.all([first, second])
+    })
+    expect(seen).toEqual([length, length])
+  })
+
   test('that closes between two flights under way is found where it would have hung', async () => {
     const go = deferred<void>()
     const a: Memo<[], Promise<unknown>> = memo(async () => (await go.promise, b()), { name: 'a' })
@@ -516,6 +572,36 @@ describe('what an epoch computed', () => {
       expect(seen).toEqual([2, 10, 12, 14])
     }
   })
+
+  test.each(['repeatable-read', 'read-committed'] as const)(
+    'is dropped by a write of a %s cell',
+    (isolation) => {
+      const config = cell(unique(isolation), 1, { isolation })
+      const double = memo(() => config.get() * 2)
+      expect(withEpoch(() => [double(), config.set(5), double()])).toEqual([2, undefined, 10])
+    },
+  )
+
+  test.each(['snapshot', 'repeatable-read', 'read-committed'] as const)(
+    'is dropped when a publish of a %s cell throws: its value never was',
+    (isolation) => {
+      const config = cell(unique(isolation), 1, { isolation })
+      const double = memo(() => config.get() * 2)
+      const failure = new Error('undone')
+      const seen = withEpoch(() => {
+        const results = [double()]
+        expect(() =>
+          publish(() => {
+            config.set(5)
+            results.push(double())
+            throw failure
+          }),
+        ).toThrow(failure)
+        return [...results, double()]
+      })
+      expect(seen).toEqual([2, 10, 2])
+    },
+  )
 
   test('is dropped by a write even when a computation is under way: its result is for those who wait only', async () => {
     const config = cell(unique('under way'), 'old')

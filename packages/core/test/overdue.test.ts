@@ -20,9 +20,9 @@ import {
   withEpoch,
 } from 'withepoch'
 import { runInProcess } from './published-core.js'
+import { uniqueNames } from './unique-name.js'
 
-let names = 0
-const unique = (label: string): string => `overdue.${label}.${++names}`
+const unique = uniqueNames('overdue')
 const cleanups: Array<() => unknown> = []
 let events: string[] = []
 let stacks: Array<string | undefined> = []

@@ -4,10 +4,11 @@
  * that made the write. Single writes are in `writes.test.ts`.
  */
 import { expect, test as once, vi } from 'vitest'
-import { bind, cell, detach, publish, source, withEpoch } from 'withepoch'
+import { adopt, bind, cell, detach, publish, source, withEpoch } from 'withepoch'
 import { test } from './epoch-test.js'
 import { refusal } from './refusal.js'
 import { strict } from './strict-mode.js'
+import { unhandledDuring } from './unhandled-rejections.js'
 import { uniqueNames } from './unique-name.js'
 
 const unique = uniqueNames('publish')
@@ -172,6 +173,37 @@ test('cells that keep their value themselves are rolled back as well', () => {
   copied.release()
 })
 
+once(
+  'a setter that will not take its value back keeps nothing else from being undone, and its error is reported',
+  async () => {
+    const refusal = new Error('refuses a')
+    let value = 'a'
+    const picky = {
+      get key() {
+        return value
+      },
+      set key(next: string) {
+        if (next === 'a') throw refusal
+        value = next
+      },
+    }
+    const [before, after] = [1, 2].map(() =>
+      cell(unique('copied'), { n: 1 }, { copy: (each) => ({ ...each }) }),
+    )
+    const adopted = adopt(picky, 'key', { name: unique('picky') })
+    const reported = await unhandledDuring(() =>
+      failing(() => {
+        before!.set({ n: 2 })
+        picky.key = 'b'
+        after!.set({ n: 2 })
+      }),
+    )
+    expect([before!.live(), after!.live(), reported]).toEqual([{ n: 1 }, { n: 1 }, [refusal]])
+    expect(withEpoch(() => [before!.get(), after!.get()])).toEqual([{ n: 1 }, { n: 1 }])
+    for (const each of [adopted, before!, after!]) each.release()
+  },
+)
+
 once('a global that is no cell is not undone', () => {
   let foreign = 1
   const f = source(unique('foreign'), () => foreign)
@@ -208,6 +240,18 @@ test('a nested publish that throws undoes its own writes alone', () => {
     b.set(4)
   })
   expect([a.get(), b.get(), a.live(), b.live()]).toEqual([2, 4, 2, 4])
+})
+
+once('a nested publish may make any number of writes', () => {
+  const c = cell(unique('many'), 0)
+  withEpoch(() =>
+    publish(() =>
+      publish(() => {
+        for (let n = 1; n <= 200_000; n++) c.set(n)
+      }),
+    ),
+  )
+  expect(c.live()).toBe(200_000)
 })
 
 once('a nested publish makes no version of its own', () => {
@@ -385,6 +429,15 @@ once('a first read inside a publish that throws is still the first read', () => 
     return [first, dear.get()]
   })
   expect(seen).toEqual([1, 1])
+})
+
+once('a source released in a publish that throws stays released: what it was is captured by nobody', () => {
+  let value = 1
+  const released = source(unique('released'), () => value)
+  withEpoch(() => {})
+  failing(() => released.release())
+  value = 2
+  expect(withEpoch(() => released.get())).toBe(2)
 })
 
 once('a lazy thenable that fn returns is refused without being started', () => {

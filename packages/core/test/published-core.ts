@@ -3,27 +3,12 @@
  * it ends, with which exit code, and what is reported as unhandled. It stands beside the test files because it states
  * nothing itself.
  */
-import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { execFile } from 'node:child_process'
+import { pathToFileURL } from 'node:url'
+import { builtCore } from './built-core.js'
 
-const folder = fileURLToPath(new URL('..', import.meta.url))
+/** Made once for a test file. */
 let bundle: string | undefined
-
-/** The published bundle; where it is missing or older than the source, the same one in a folder of our own. */
-function bundlePath(): string {
-  if (bundle !== undefined) return bundle
-  const built = join(folder, 'dist/index.js')
-  const src = join(folder, 'src')
-  const newest = Math.max(...readdirSync(src).map((file) => statSync(join(src, file)).mtimeMs))
-  if (existsSync(built) && statSync(built).mtimeMs >= newest) return (bundle = built)
-  const outDir = mkdtempSync(join(tmpdir(), 'withepoch-'))
-  writeFileSync(join(outDir, 'package.json'), '{ "type": "module" }')
-  execFileSync('npx', ['tsup', '--out-dir', outDir], { cwd: folder, stdio: 'ignore' })
-  return (bundle = join(outDir, 'index.js'))
-}
 
 export interface Ended {
   readonly status: number
@@ -33,7 +18,7 @@ export interface Ended {
 
 /** Runs `script`, an ES module with `names` of the library in scope. */
 export function runInProcess(names: string, script: string): Promise<Ended> {
-  const text = `import { ${names} } from ${JSON.stringify(pathToFileURL(bundlePath()).href)}\n${script}`
+  const text = `import { ${names} } from ${JSON.stringify(pathToFileURL((bundle ??= builtCore())).href)}\n${script}`
   return new Promise((resolve) => {
     execFile(
       process.execPath,

@@ -22,9 +22,10 @@ import {
   withEpoch,
 } from 'withepoch'
 import { runInProcess } from './published-core.js'
+import { unhandledDuring } from './unhandled-rejections.js'
+import { uniqueNames } from './unique-name.js'
 
-let names = 0
-const unique = (label: string): string => `retire.${label}.${++names}`
+const unique = uniqueNames('retire')
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** A cell whose retired values are written down. */
@@ -50,23 +51,6 @@ function hold(options: EpochOptions = {}): Held {
     })
   })
   return { ...held, end: () => (end(), done) }
-}
-
-/** What is reported as an unhandled rejection meanwhile. */
-async function unhandledDuring(work: () => unknown): Promise<unknown[]> {
-  const reported: unknown[] = []
-  const listen = (error: unknown): void => void reported.push((error as Error).message)
-  const others = process.listeners('unhandledRejection')
-  process.removeAllListeners('unhandledRejection').on('unhandledRejection', listen)
-  try {
-    await work()
-    await turn()
-    await turn()
-  } finally {
-    process.off('unhandledRejection', listen)
-    for (const other of others) process.on('unhandledRejection', other)
-  }
-  return reported
 }
 
 describe('a replaced value', () => {
@@ -424,7 +408,7 @@ describe('retire', () => {
       pool.set('D')
     })
     expect([log, pool.live()]).toEqual([['A', 'B', 'C'], 'D'])
-    expect(reported).toEqual(['cannot close A', 'cannot close B', 'cannot close C'])
+    expect(reported).toEqual(log.map((old) => new Error(`cannot close ${old}`)))
   })
 
   test('whose promise rejects is reported as an unhandled rejection where no drain is under way', async () => {
@@ -434,7 +418,9 @@ describe('retire', () => {
         throw new Error(`cannot close ${old}`)
       },
     })
-    expect(await unhandledDuring(async () => (pool.set('B'), await turn()))).toEqual(['cannot close A'])
+    expect(await unhandledDuring(async () => (pool.set('B'), await turn()))).toEqual([
+      new Error('cannot close A'),
+    ])
   })
 
   test('whose cell cannot be looked at any more gets the old value, and the reader’s result stands', async () => {
@@ -453,6 +439,33 @@ describe('retire', () => {
       expect(result).toBe('result')
     })
     expect([reported, log]).toEqual([[], ['A']])
+  })
+
+  test('whose property cannot be read any more holds up neither its reader, nor a drain, nor other values', async () => {
+    const log: unknown[] = []
+    const retire = (old: unknown): void => void log.push(old)
+    let [value, broken] = ['A', false]
+    const app = {
+      get pool() {
+        if (broken) throw new Error('the getter')
+        return value
+      },
+      set pool(next: string) {
+        value = next
+      },
+    }
+    const pool = adopt(app, 'pool', { name: unique('pool'), retire })
+    const other = cell(unique('other'), 1, { retire })
+    const reader = hold()
+    app.pool = 'B'
+    other.set(2)
+    const drained = drain({ timeoutMs: 1_000 })
+    broken = true
+    await reader.end()
+    await drained
+    broken = false
+    pool.release()
+    expect(log).toEqual(['A', 1])
   })
 
   test('must be a function', () => {

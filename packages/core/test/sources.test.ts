@@ -176,6 +176,22 @@ once('a released cell can still be read and written through its handle', () => {
   expect([c.get(), withEpoch(() => c.get())]).toEqual([2, 2])
 })
 
+once('a cell that takes the name of a released one has nothing of it, nor the released one of it', () => {
+  const name = unique('again')
+  const first = cell(name, 1)
+  first.release()
+  withEpoch(() => {
+    const late = cell(name, 2)
+    expect([late.get(), late.live()]).toEqual([2, 2])
+    late.release()
+  })
+  const second = cell<number | string>(name, 'two')
+  first.set(9)
+  expect([first.get(), second.get(), withEpoch(() => second.get())]).toEqual([9, 'two', 'two'])
+  second.set('three')
+  expect([first.get(), second.get()]).toEqual([9, 'three'])
+})
+
 once('__proto__, constructor and other inherited names are names like any other', () => {
   const names = ['__proto__', 'constructor', 'hasOwnProperty', 'toString', 'valueOf', 'prototype']
   const cells = names.map((name) => cell(name, `${name} 1`))

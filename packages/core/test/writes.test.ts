@@ -4,7 +4,7 @@
  * Several writes as one are in `publish.test.ts`.
  */
 import { expect, test as once, vi } from 'vitest'
-import { bind, cell, configure, detach, memo, source, withEpoch } from 'withepoch'
+import { bind, cell, configure, detach, drain, memo, source, withEpoch } from 'withepoch'
 import { test } from './epoch-test.js'
 import { refusal } from './refusal.js'
 import { strict } from './strict-mode.js'
@@ -540,6 +540,31 @@ once.each(['publish', 'local'] as const)(
       [10, 5],
     ])
     expect(computed).toHaveBeenCalledTimes(2)
+  },
+)
+
+once(
+  'a write whose copy throws changes nothing, and what is live is retired when it is replaced',
+  async () => {
+    const failure = new Error('cannot copy')
+    const retired: number[] = []
+    const c = cell<{ v: number; bad?: true }>(
+      unique('copied'),
+      { v: 1 },
+      {
+        copy: (value) => {
+          if (value.bad) throw failure
+          return { ...value }
+        },
+        retire: (old) => void retired.push(old.v),
+      },
+    )
+    expect(() => c.set({ v: 2, bad: true })).toThrow(failure)
+    expect([c.live(), withEpoch(() => c.get())]).toEqual([{ v: 1 }, { v: 1 }])
+    c.set({ v: 3 })
+    await drain()
+    expect([c.live(), retired]).toEqual([{ v: 3 }, [1]])
+    c.release()
   },
 )
 
