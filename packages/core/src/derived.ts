@@ -8,7 +8,7 @@ import { carrier } from './carrier.js'
 import type { Cell } from './cell.js'
 import { derivedHit, derivedMiss } from './diagnostics.js'
 import { Epoch } from './epoch.js'
-import { EpochError, requireFunction, requireKnownOptions, requirePositive } from './errors.js'
+import { EpochError, kindOf, requireFunction, requireKnownOptions } from './errors.js'
 import { board, type Flight, launch, refuseCycle } from './flight.js'
 import { openEpochs } from './open-epochs.js'
 import { root, type Values } from './snapshot.js'
@@ -174,6 +174,9 @@ class Derivation extends Epoch {
  * is not known, and so not compared. Declare it as a source, make it part of the key, or call `clear()` when it changes.
  * A result holds the values it was computed from, until `max` others have been used since.
  *
+ * Called in an epoch that has closed, it computes from the live values.
+ *
+ * @throws EPOCH_CLOSED when called in an epoch that has closed and strict mode is on.
  * @throws MEMO_CYCLE when a computation asks for itself, directly or through others, with the path.
  * @throws INVALID_ARGUMENT when an argument or option is not what it must be.
  * @example
@@ -194,7 +197,12 @@ export function derived<A extends unknown[], R>(
   requireFunction(fn, 'derived(fn, options)', 'fn')
   requireKnownOptions(options, 'derived(fn, options)', ['key', 'max', 'name'])
   if (options.key !== undefined) requireFunction(options.key, 'derived(fn, options)', 'key')
-  requirePositive(options.max, 'derived(fn, options)', 'max')
+  if (options.max !== undefined && !(typeof options.max === 'number' && options.max >= 1)) {
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      `derived(fn, options): max must be a number, 1 or more, got ${typeof options.max === 'number' ? options.max : kindOf(options.max)}.`,
+    )
+  }
   const { max = 100 } = options
   const name = options.name ?? (fn.name || 'anonymous')
   const trunk: Leaf = { results: new Set(), children: new Map(), parent: undefined }
@@ -209,6 +217,7 @@ export function derived<A extends unknown[], R>(
     const scope = currentScope()
     const owner = scope?.owner()
     const epoch = owner?.isHeld() === true ? owner : undefined
+    if (epoch === undefined) owner?.refuseLate(`A late call of derived "${name}"`)
     const key: unknown = options.key === undefined ? args : options.key(...args)
     const caller = scope?.computing() as Flight | undefined
     return find({ args, key: Array.isArray(key) ? key : [key], epoch, caller, own: undefined }) as R

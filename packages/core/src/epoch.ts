@@ -376,10 +376,15 @@ export class Epoch {
   /** @internal a read after the end: live, and told of */
   readLate<T>(source: Source<T>): T {
     if (this.#phase === 'detached' || source.isolation === 'read-committed') return source.liveNow()
-    if (carrier.strict) throw this.#closedError(`A late read of "${source.name}"`)
+    this.refuseLate(`A late read of "${source.name}"`)
     const value = source.liveNow()
     if (sourceLateRead.hasSubscribers) sourceLateRead.publish(source.event(this, value))
     return value
+  }
+
+  /** @internal in strict mode, what comes after the end is an error */
+  refuseLate(call: string): void {
+    if (carrier.strict && this.#phase !== 'detached') throw this.#closedError(call)
   }
 
   /** @internal */

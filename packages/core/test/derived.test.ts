@@ -7,11 +7,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { describe, expect, test as once, vi } from 'vitest'
+import { describe, expect, onTestFinished, test as once, vi } from 'vitest'
 import {
   bind,
   bindIterable,
   cell,
+  configure,
   derived,
   detach,
   type Epoch,
@@ -622,19 +623,22 @@ describe('a computation', () => {
 
   test('under way is not waited for where a result is there that fits', async () => {
     const dir = cell(unique('dir'), '/a')
-    let hurry = gate()
-    hurry.open()
-    const scan = derived(async () => {
-      await hurry.opened
-      return dir.get()
-    })
-    const first = await request(() => scan())
-    hurry = gate()
+    const hold = gate()
+    const scan = derived(
+      async (key: string, held?: boolean) => {
+        if (held === true) await hold.opened
+        return key === 'constant' ? key : dir.get()
+      },
+      { key: (key: string, _held?: boolean) => key },
+    )
+    await request(() => scan('anything')) // it read the directory, so the next one is expected to
     change(() => dir.set('/b'))
-    const slow = request(() => scan()) // it has read nothing yet, so it might fit anybody
+    const slow = request(() => scan('key', true)) // it has read nothing yet, so it might fit anybody
     change(() => dir.set('/a'))
-    expect([first, await request(() => scan())]).toEqual(['/a', '/a'])
-    hurry.open()
+    const computed = await request(() => scan('key'))
+    await request(() => scan('constant')) // and now nothing is expected
+    expect([computed, await request(() => scan('key'))]).toEqual(['/a', '/a'])
+    hold.open()
     expect(await slow).toBe('/b')
   })
 
@@ -934,21 +938,8 @@ describe('not shared, but computed for each caller, is what', () => {
     expect([await request(() => value()), await request(() => value())]).toEqual([1, 1])
   })
 
-  once.each<[what: string, reader: (read: () => number, epoch: Epoch | undefined) => () => number]>([
-    ['a function bound to it', (read) => bind(read)],
-    ['its handle', (read, epoch) => (epoch === undefined ? read : () => epoch.get(limit))],
-    [
-      'an iterator bound to it',
-      (read) => {
-        const rows = bindIterable(
-          (function* () {
-            for (;;) yield read()
-          })(),
-        )
-        return () => rows.next().value
-      },
-    ],
-  ])('reads in another epoch, or in none, through %s', async (_, make) => {
+  /** What a derived gives that reads through one other open epoch, through another, and then live, twice. */
+  async function throughOthers(make: (read: () => number, epoch?: Epoch) => () => number): Promise<number[]> {
     let reader!: () => number
     const value = derived(() => reader())
     const open = gate()
@@ -960,13 +951,34 @@ describe('not shared, but computed for each caller, is what', () => {
       return { read, done }
     })
     const seen = others.map(({ read }) => ((reader = read), request(() => value())))
-    reader = make(() => limit.live(), undefined)
-    seen.push(request(() => value()))
-    limit.set(2)
-    seen.push(request(() => value()))
+    reader = make(() => limit.get())
+    for (const now of [1, 2]) {
+      limit.set(now)
+      seen.push(request(() => value()))
+    }
     limit.set(1)
     open.open()
     await Promise.all(others.map(({ done }) => done))
+    return seen
+  }
+
+  once('reads in another epoch, or in none, through a function bound to it', async () => {
+    expect(await throughOthers((read) => bind(read))).toEqual([10, 20, 1, 2])
+  })
+
+  once('reads in another epoch through its handle', async () => {
+    const seen = await throughOthers((read, epoch) => (epoch === undefined ? read : () => epoch.get(limit)))
+    expect(seen).toEqual([10, 20, 1, 2])
+  })
+
+  once('reads in another epoch, or in none, through an iterator bound to it', async () => {
+    function* rows(read: () => number): Generator<number, never> {
+      for (;;) yield read()
+    }
+    const seen = await throughOthers((read) => {
+      const iterator = bindIterable(rows(read))
+      return () => iterator.next().value
+    })
     expect(seen).toEqual([10, 20, 1, 2])
   })
 
@@ -1050,11 +1062,11 @@ describe('bad input', () => {
       () => derived(() => 1, { key: 'id' as never }),
       'derived(fn, options): key must be a function, got a string.',
     ],
-    [() => derived(() => 1, { max: 0 }), 'derived(fn, options): max must be a number above 0, got 0.'],
-    [() => derived(() => 1, { max: NaN }), 'derived(fn, options): max must be a number above 0, got NaN.'],
+    [() => derived(() => 1, { max: 0 }), 'derived(fn, options): max must be a number, 1 or more, got 0.'],
+    [() => derived(() => 1, { max: NaN }), 'derived(fn, options): max must be a number, 1 or more, got NaN.'],
     [
       () => derived(() => 1, { max: '9' as never }),
-      'derived(fn, options): max must be a number above 0, got a string.',
+      'derived(fn, options): max must be a number, 1 or more, got a string.',
     ],
   ])('%s is refused', (call, message) => {
     let found: unknown
@@ -1077,3 +1089,21 @@ describe('bad input', () => {
     expect(computed).toBe(0)
   })
 })
+
+once(
+  'called in an epoch that has closed computes from the live values, and is an error in strict mode',
+  () => {
+    const limit = cell(unique('limit'), 1)
+    const doubled = derived(() => limit.get() * 2, { name: 'doubled' })
+    const late = withEpoch(() => bind(() => doubled()))
+    limit.set(2)
+    expect(late()).toBe(4)
+    onTestFinished(configure({ strict: true }))
+    expect(() => late()).toThrow(
+      expect.objectContaining({
+        code: 'EPOCH_CLOSED',
+        message: expect.stringContaining('A late call of derived "doubled"'),
+      }),
+    )
+  },
+)

@@ -1,0 +1,141 @@
+/**
+ * What the library has promised to cost: each target with its bound by runtime, and how to find what was measured. A
+ * bound is a ratio within one process; only the bytes are absolute.
+ */
+import { findFact, findPair, type RuntimeResult } from './results.js'
+
+export interface Target {
+  readonly title: string
+  /** The least and most allowed; undefined where there is no target, with the reason in `without`. */
+  readonly atMost: (runtime: RuntimeResult) => number | undefined
+  readonly without?: string
+  readonly measured: (runtime: RuntimeResult) => Measured | undefined
+  readonly unit: '×' | 'bytes'
+}
+
+export interface Measured {
+  readonly value: number
+  readonly spread: readonly [number, number] | undefined
+}
+
+export interface Verdict {
+  readonly target: Target
+  readonly runtime: RuntimeResult
+  readonly measured: Measured | undefined
+  readonly atMost: number | undefined
+  /** `none` where nothing is promised, `unmeasured` where something is and was not measured. */
+  readonly outcome: 'met' | 'missed' | 'none' | 'unmeasured'
+}
+
+/** `AsyncLocalStorage.run` copies the frame twice on these, so it is not the least that an entry could cost. */
+const runIsNoFloor = (runtime: RuntimeResult): boolean => runtime.contextKind === 'frames'
+
+/** The best row of the request table in the design's measurements, × live globals. */
+const BEST_REQUEST: Readonly<Record<string, number>> = { '22': 2.7, '24': 2.2, '26': 2.5, Bun: 1.7 }
+const bestRequest = (runtime: RuntimeResult): number | undefined => BEST_REQUEST[lineOf(runtime)]
+
+/** 'Bun', 'Deno', or Node's major version. */
+function lineOf({ title }: RuntimeResult): string {
+  const [name = '', version = ''] = title.split(' ')
+  return name === 'Node' ? (version.split('.')[0] ?? '') : name
+}
+
+const pairOf =
+  (group: string, name: string) =>
+  (runtime: RuntimeResult): Measured | undefined => {
+    const pair = findPair(runtime, group, name)
+    return pair && { value: pair.ratio, spread: pair.spread }
+  }
+
+const enterAtMost = (runtime: RuntimeResult): number => (runIsNoFloor(runtime) ? 0.45 : 1.1)
+
+export const TARGETS: readonly Target[] = [
+  {
+    title: 'enter a synchronous function, 1 cell, × `als.run(new Epoch)`',
+    atMost: enterAtMost,
+    measured: pairOf('enter:cells', 'enter at 1 cells'),
+    unit: '×',
+  },
+  {
+    title: 'the same at 1,000 cells',
+    atMost: enterAtMost,
+    measured: pairOf('enter:cells', 'enter at 1000 cells'),
+    unit: '×',
+  },
+  {
+    title: 'read inside, × `getStore()` and a field',
+    atMost: () => 1.15,
+    measured: pairOf('read', 'read inside, cell'),
+    unit: '×',
+  },
+  {
+    title: 'read by handle, × `getStore()` and a field',
+    atMost: () => 0.3,
+    measured: pairOf('read', 'read by handle, cell'),
+    unit: '×',
+  },
+  {
+    title: 'read outside, no epoch open, a cell, × a property',
+    atMost: () => 1.5,
+    measured: pairOf('outside', 'read outside, cell'),
+    unit: '×',
+  },
+  {
+    title: 'read outside, no epoch open, a source, × its getter',
+    atMost: () => 1.5,
+    measured: pairOf('outside', 'read outside, source'),
+    unit: '×',
+  },
+  {
+    title: 'a whole request, × live globals',
+    atMost: (runtime) => {
+      const best = bestRequest(runtime)
+      return best === undefined ? undefined : 1.1 * best
+    },
+    without: 'the design was not measured on this runtime',
+    measured: pairOf('request:withepoch', 'request'),
+    unit: '×',
+  },
+  {
+    title: 'a whole request, × ten hand-written pins',
+    // Where the best of all designs came to more than a fifth of ten pins, no implementation can be five times as fast.
+    atMost: (runtime) => (['20', '22', 'Bun'].includes(lineOf(runtime)) ? undefined : 0.2),
+    without:
+      'ten pins cost 3.5 times the best design on Node 22 and 2.5 times on Bun, so five times is out of reach',
+    measured: pairOf('request:withepoch', 'request against ten pins'),
+    unit: '×',
+  },
+  {
+    title: 'bytes per open epoch over raw AsyncLocalStorage, nothing written',
+    atMost: () => 64,
+    measured: (runtime) => {
+      const value = findFact(runtime, 'bytes:10', 'over raw')
+      return value === undefined ? undefined : { value, spread: undefined }
+    },
+    unit: 'bytes',
+  },
+  {
+    title: 'a write with no epoch taken since, × an assignment',
+    atMost: () => 3,
+    measured: pairOf('write', 'write, none taken'),
+    unit: '×',
+  },
+]
+
+export function judge(runtimes: readonly RuntimeResult[]): Verdict[] {
+  return TARGETS.flatMap((target) =>
+    runtimes.map((runtime): Verdict => {
+      const measured = target.measured(runtime)
+      const atMost = target.atMost(runtime)
+      const outcome =
+        atMost === undefined
+          ? 'none'
+          : measured === undefined
+            ? 'unmeasured'
+            : measured.value <= atMost
+              ? 'met'
+              : 'missed'
+      return { target, runtime, measured, atMost, outcome }
+    }),
+  )
+}
