@@ -135,7 +135,10 @@ describe('of 20 closed epochs', () => {
 })
 
 describe('growth', () => {
-  /** Heap growth in bytes per repetition: of many, after as many to warm up. */
+  /**
+   * Heap growth in bytes per repetition, after as many to warm up: the least of three rounds. What leaks grows in each of
+   * them; what the engine keeps for itself, code and feedback, does not.
+   */
   const growth = (before: string, body: string, times: number): Promise<unknown> =>
     run(`
       ${before}
@@ -143,10 +146,14 @@ describe('growth', () => {
       const repeat = async (times) => { for (let index = 0; index < times; index++) { ${body} } }
       await repeat(${times} / 5)
       await turn()
-      const start = heap()
-      await repeat(${times})
-      await turn()
-      console.log(JSON.stringify((heap() - start) / ${times}))`)
+      const rounds = []
+      for (let round = 0; round < 3; round++) {
+        const start = heap()
+        await repeat(${times} / 2)
+        await turn()
+        rounds.push((heap() - start) / (${times} / 2))
+      }
+      console.log(JSON.stringify(Math.min(...rounds)))`)
 
   test.concurrent('of 100,000 epochs, with a write, a memo and an await each, is less than 10 bytes each', async () => {
     const before = `
