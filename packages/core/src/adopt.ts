@@ -8,10 +8,10 @@
  */
 import { Cell, CELL_OPTIONS, type CellOptions, type Keep } from './cell.js'
 import type { Epoch } from './epoch.js'
-import { EpochError, kindOf, requireKnownOptions } from './errors.js'
+import { EpochError, kindOf, requireKnownOptions, siteOf } from './errors.js'
 import { Container, isObject, mark, Place, shownKey } from './place.js'
 import { root } from './snapshot.js'
-import { sampling, siteOf } from './source.js'
+import { sampling } from './source.js'
 import { currentScope } from './storage.js'
 
 export interface AdoptOptions<T> extends CellOptions<T> {

@@ -4,11 +4,11 @@
  * is (it is copied at capture, or pinned at another time) keeps it itself and is polled like a foreign source.
  */
 import { carrier } from './carrier.js'
-import { EpochError, requireFunction, requireKnownOptions } from './errors.js'
+import { EpochError, requireFunction, requireKnownOptions, siteOf } from './errors.js'
 import type { Epoch } from './epoch.js'
 import { Retirement } from './retirement.js'
 import { root, UNSETTLED } from './snapshot.js'
-import { siteOf, Source, SOURCE_OPTIONS, type SourceOptions } from './source.js'
+import { Source, SOURCE_OPTIONS, type SourceOptions } from './source.js'
 import { currentScope, disown, isThenable } from './storage.js'
 
 export interface CellOptions<T> extends SourceOptions<T> {

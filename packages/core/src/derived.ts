@@ -10,9 +10,10 @@ import { derivedHit, derivedMiss } from './diagnostics.js'
 import { Epoch } from './epoch.js'
 import { EpochError, kindOf, requireFunction, requireKnownOptions } from './errors.js'
 import { board, type Flight, launch, refuseCycle } from './flight.js'
+import { noteBirth } from './overdue.js'
 import { openEpochs } from './open-epochs.js'
 import { root, type Values } from './snapshot.js'
-import { siteOf, type Source } from './source.js'
+import type { Source } from './source.js'
 import { callThrough, currentScope, enter, enterClean } from './storage.js'
 
 export interface DerivedOptions<A extends unknown[]> {
@@ -263,7 +264,7 @@ export function derived<A extends unknown[], R>(
     return expected.every((source) => {
       if (source.isolation !== 'snapshot') return true
       try {
-        return Object.is(own.peek(source), view === undefined ? source.sample() : view.peek(source))
+        return Object.is(own.peek(source), seenBy(view, source))
       } catch {
         return false
       }
@@ -333,12 +334,17 @@ function agrees(inputs: Inputs, epoch: Epoch | undefined): boolean {
   if (!inputs.comparable) return false
   try {
     for (const [source, value] of inputs.values) {
-      if (!Object.is(epoch === undefined ? source.sample() : epoch.peek(source), value)) return false
+      if (!Object.is(seenBy(epoch, source), value)) return false
     }
     return true
   } catch {
     return false
   }
+}
+
+/** The caller's value; outside any epoch the live one, as a snapshot would hold it. */
+function seenBy<T>(epoch: Epoch | undefined, source: Source<T>): T {
+  return epoch === undefined ? source.sample() : epoch.peek(source)
 }
 
 /** What a derived value was computed from is what another one, that asked for it, was computed from. */
@@ -354,11 +360,7 @@ function openFor(epoch: Epoch | undefined, name: string, callee: (...args: never
   if (epoch === undefined) openEpochs.add((own = make(root.capture())))
   else own = epoch.spawn(make)
   carrier.guardWrites = true // what it leaves behind may write when no epoch is open any more
-  const { captureStacks, maxAgeMs, ifOverdue } = carrier
-  if (captureStacks || maxAgeMs !== undefined) {
-    const limit = maxAgeMs === undefined ? undefined : { maxAgeMs, ifOverdue, reported: false }
-    own.born({ at: Date.now(), site: captureStacks ? siteOf(callee) : undefined }, limit)
-  }
+  noteBirth(own, callee)
   return own
 }
 

@@ -4,7 +4,7 @@
  */
 import { carrier } from './carrier.js'
 import type { Epoch } from './epoch.js'
-import { EpochError, kindOf, requireKnownOptions } from './errors.js'
+import { EpochError, kindOf, report, requireKnownOptions } from './errors.js'
 import { openEpochs, type Wait } from './open-epochs.js'
 import { currentEpoch, currentScope } from './storage.js'
 
@@ -111,7 +111,7 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
     })
   } catch (reason) {
     carrier.drains.delete(errors)
-    for (const error of errors) if (!isCollected(error)) void Promise.reject(error)
+    for (const error of errors) if (!isCollected(error)) report(error)
     throw reason
   } finally {
     passed()

@@ -9,7 +9,7 @@
  */
 import { carrier } from './carrier.js'
 import { epochClose, INSPECT, sourceDrift, sourceLateRead, sourceWriteConflict } from './diagnostics.js'
-import { EpochError, kindOf, requireFunction } from './errors.js'
+import { EpochError, kindOf, report, requireFunction } from './errors.js'
 import type { IfOverdue } from './overdue.js'
 import { openEpochs } from './open-epochs.js'
 import { FAILURES, root, UNSETTLED, type Values, VERSION } from './snapshot.js'
@@ -395,13 +395,11 @@ export class Epoch {
 
   /** @internal whether the live value differs from the captured one */
   hasMoved(source: Source<unknown>): boolean {
-    const values = this.#values as Values
     const { slot } = source
     const base = this.#extra?.base
-    const captured =
-      base?.has(slot) === true ? base.get(slot) : slot < values.length ? values[slot] : UNSETTLED
+    const captured = base?.has(slot) === true ? base.get(slot) : this.#own(slot)
     if (captured !== UNSETTLED) return source.movedFrom(captured)
-    const failures = values[FAILURES] as ReadonlyMap<number, unknown> | undefined
+    const failures = (this.#values as Values)[FAILURES] as ReadonlyMap<number, unknown> | undefined
     return failures?.has(slot) === true && source.movedFromFailure()
   }
 
@@ -663,9 +661,4 @@ export function requireSource(source: unknown, call: string): void {
   if (typeof (source as Source<unknown> | undefined)?.slot !== 'number') {
     throw new EpochError('INVALID_ARGUMENT', `${call}: expected a source or a cell, got ${kindOf(source)}.`)
   }
-}
-
-/** An error with nobody left to throw it to: the process hears of it as an unhandled rejection. */
-function report(error: unknown): void {
-  void Promise.reject(error)
 }

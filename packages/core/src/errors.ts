@@ -122,3 +122,15 @@ export function requirePositive(value: unknown, call: string, option: string): v
     throw new EpochError('INVALID_ARGUMENT', `${call}: ${option} must be a number above 0, got ${found}.`)
   }
 }
+
+/** Where `callee` was called from; formatted only when a message needs it, which is dear. */
+export function siteOf(callee: (...args: never[]) => unknown): { stack?: string } {
+  const site: { stack?: string } = {}
+  Error.captureStackTrace(site, callee)
+  return site
+}
+
+/** An error with nobody left to throw it to: the process hears of it as an unhandled rejection. */
+export function report(error: unknown): void {
+  void Promise.reject(error)
+}

@@ -4,11 +4,28 @@
  */
 import { carrier } from './carrier.js'
 import { epochOverdue } from './diagnostics.js'
+import type { Epoch } from './epoch.js'
+import { siteOf } from './errors.js'
 import { openEpochs } from './open-epochs.js'
 import { enterClean } from './storage.js'
 
 /** What to do with an epoch past its `maxAgeMs`: tell of it once, or tell of it and close it. */
 export type IfOverdue = 'report' | 'close'
+
+/** Notes when and where an epoch was opened, by a call of `callee`, if anybody wants to know: the clock and the stack are dear. */
+export function noteBirth(
+  epoch: Epoch,
+  callee: (...args: never[]) => unknown,
+  maxAgeMs: number | undefined = carrier.maxAgeMs,
+  ifOverdue: IfOverdue = carrier.ifOverdue,
+): void {
+  if (maxAgeMs === undefined && !carrier.captureStacks) return
+  const site = carrier.captureStacks ? siteOf(callee) : undefined
+  epoch.born(
+    { at: Date.now(), site },
+    maxAgeMs === undefined ? undefined : { maxAgeMs, ifOverdue, reported: false },
+  )
+}
 
 /** Sweeps often enough that an overdue epoch is noticed within a quarter of its age. */
 export function watchAges(maxAgeMs: number): void {

@@ -6,6 +6,7 @@
 import { carrier } from './carrier.js'
 import { sourceRetire } from './diagnostics.js'
 import { Epoch } from './epoch.js'
+import { report } from './errors.js'
 import { openEpochs } from './open-epochs.js'
 import { root } from './snapshot.js'
 import type { Source } from './source.js'
@@ -74,6 +75,6 @@ function track(retiring: Promise<unknown>): void {
 
 /** A `drain` that is under way rejects with it; with none, the process hears of it as an unhandled rejection. */
 function fail(error: unknown): void {
-  if (carrier.drains.size === 0) void Promise.reject(error)
+  if (carrier.drains.size === 0) report(error)
   for (const errors of carrier.drains) errors.push(error)
 }

@@ -11,7 +11,7 @@
  */
 import { carrier } from './carrier.js'
 import { sourceWrite, type WriteEvent } from './diagnostics.js'
-import { EpochError } from './errors.js'
+import { EpochError, report } from './errors.js'
 import { disown, isThenable } from './storage.js'
 import type { Source } from './source.js'
 
@@ -146,11 +146,9 @@ export class Root {
     return this.#values[slot]
   }
 
-  /** Makes `value` live, inside `publish` together with the rest; false when it is so already. */
-  write(slot: number, value: unknown): boolean {
-    if (Object.is(this.#values[slot], value)) return false
-    this.#store(slot, value)
-    return true
+  /** Makes `value` live, inside `publish` together with the rest. */
+  write(slot: number, value: unknown): void {
+    if (!Object.is(this.#values[slot], value)) this.#store(slot, value)
   }
 
   /**
@@ -360,7 +358,7 @@ function attempt(undo: () => void): void {
   try {
     undo()
   } catch (error) {
-    void Promise.reject(error)
+    report(error)
   }
 }
 

@@ -6,7 +6,7 @@
 import { carrier } from './carrier.js'
 import { INSPECT, sourceLateRead, type SourceEvent, sourceWrite, type WriteEvent } from './diagnostics.js'
 import type { Epoch } from './epoch.js'
-import { EpochError, kindOf, requireFunction, requireKnownOptions, requireWord } from './errors.js'
+import { EpochError, kindOf, requireFunction, requireKnownOptions, requireWord, siteOf } from './errors.js'
 import { root, UNSETTLED } from './snapshot.js'
 import { currentScope, disown, isThenable } from './storage.js'
 
@@ -281,13 +281,6 @@ export class Source<T> {
 export function source<T>(name: string, getter: () => T, options: SourceOptions<T> = {}): Source<T> {
   requireKnownOptions(options, 'source(name, getter, options)', SOURCE_OPTIONS)
   return new Source({ name, getter, options, initial: UNSETTLED, call: 'source', site: siteOf(source) })
-}
-
-/** Where `callee` was called from; formatted only when a message needs it, which is dear. */
-export function siteOf(callee: (...args: never[]) => unknown): { stack?: string } {
-  const site: { stack?: string } = {}
-  Error.captureStackTrace(site, callee)
-  return site
 }
 
 function firstFrame(site: { stack?: string }): string {

@@ -14,9 +14,9 @@ import {
   requireWord,
 } from './errors.js'
 import { openEpochs } from './open-epochs.js'
-import { type IfOverdue, watchAges } from './overdue.js'
+import { type IfOverdue, noteBirth, watchAges } from './overdue.js'
 import { root } from './snapshot.js'
-import { siteOf, type Source } from './source.js'
+import type { Source } from './source.js'
 import { currentEpoch, currentScope, enter, isThenable, toPromise } from './storage.js'
 
 /** A source and the value that an epoch is to see for it. */
@@ -171,16 +171,10 @@ function realParent(parent: Epoch | undefined): Epoch | undefined {
 /** What the options ask of an epoch that has just been opened. */
 function prepare(epoch: Epoch, options: EpochOptions): Epoch {
   if (epoch.writeMode !== 'publish') carrier.guardWrites = true
-  const { values, maxAgeMs = carrier.maxAgeMs, ifOverdue = carrier.ifOverdue } = options
+  const { values, maxAgeMs, ifOverdue } = options
   if (values !== undefined) for (const [source, value] of values) epoch.writeLocal(source, value)
-  if (maxAgeMs !== undefined || carrier.captureStacks) {
-    const site = carrier.captureStacks ? siteOf(withEpoch) : undefined
-    epoch.born(
-      { at: Date.now(), site },
-      maxAgeMs === undefined ? undefined : { maxAgeMs, ifOverdue, reported: false },
-    )
-    if (options.maxAgeMs !== undefined) watchAges(options.maxAgeMs)
-  }
+  noteBirth(epoch, withEpoch, maxAgeMs, ifOverdue)
+  if (maxAgeMs !== undefined) watchAges(maxAgeMs)
   return epoch
 }
 

@@ -11,12 +11,12 @@ import {
   detach,
   drain,
   type DrainOptions,
-  type Epoch,
   type EpochError,
   type EpochOptions,
   type Holder,
   withEpoch,
 } from 'withepoch'
+import { type Held, hold as holdOpen } from './held-epoch.js'
 import { runInProcess } from './published-core.js'
 import { unhandledDuring } from './unhandled-rejections.js'
 import { uniqueNames } from './unique-name.js'
@@ -29,26 +29,11 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup()
 })
 
-interface Held {
-  readonly epoch: Epoch
-  /** Runs `fn` inside. */
-  readonly inside: <R>(fn: () => R) => R
-  readonly end: () => Promise<void>
-}
-
-/** Opens an epoch that stays open until it is told to end, or the test is over. */
+/** One that is ended when the test is over, at the latest. */
 function hold(options: EpochOptions = {}): Held {
-  let held!: Omit<Held, 'end'>
-  let finish!: () => void
-  const done = withEpoch({ ifNested: 'fresh', ...options }, (epoch) => {
-    held = { epoch, inside: bind((fn) => fn()) as Held['inside'] }
-    return new Promise<void>((resolve) => {
-      finish = resolve
-    })
-  })
-  const end = (): Promise<void> => (finish(), done)
-  cleanups.push(end)
-  return { ...held, end }
+  const held = holdOpen(options)
+  cleanups.push(held.end)
+  return held
 }
 
 /** A drain, and whether it is over: what it came to, once it has. */

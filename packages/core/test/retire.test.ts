@@ -8,13 +8,11 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 import {
   adopt,
-  bind,
   cell,
   type CellOptions,
   detach,
   drain,
   type Epoch,
-  type EpochOptions,
   group,
   publish,
   type Source,
@@ -22,6 +20,7 @@ import {
   withEpoch,
 } from 'withepoch'
 import { runInProcess } from './published-core.js'
+import { hold } from './held-epoch.js'
 import { unhandledDuring } from './unhandled-rejections.js'
 import { uniqueNames } from './unique-name.js'
 
@@ -31,26 +30,6 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 /** A cell whose retired values are written down. */
 function logged(options: CellOptions<string> = {}, log: string[] = []) {
   return { log, pool: cell(unique('pool'), 'A', { retire: (old) => void log.push(old), ...options }) }
-}
-
-interface Held {
-  readonly epoch: Epoch
-  /** Runs `fn` inside. */
-  readonly inside: <R>(fn: () => R) => R
-  readonly end: () => Promise<void>
-}
-
-/** Opens an epoch that stays open until it is told to end. */
-function hold(options: EpochOptions = {}): Held {
-  let held!: Omit<Held, 'end'>
-  let end!: () => void
-  const done = withEpoch({ ifNested: 'fresh', ...options }, (epoch) => {
-    held = { epoch, inside: bind((fn) => fn()) as Held['inside'] }
-    return new Promise<void>((resolve) => {
-      end = resolve
-    })
-  })
-  return { ...held, end: () => (end(), done) }
 }
 
 describe('a replaced value', () => {
