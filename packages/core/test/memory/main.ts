@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { BREAKS } from './breaks.js'
 import { type Case, CASES, type Result } from './cases.js'
 import { measure, measureBreak, prepare } from './measure.js'
-import { type Line, listedLines, record } from './recorded.js'
+import { type Line, listedLines, isRecorded, readRecorded, record } from './recorded.js'
 import { asText, cellOf, documented } from './tables.js'
 
 const USAGE = `npm run memory -- [options]
@@ -19,7 +19,9 @@ const USAGE = `npm run memory -- [options]
   --quick              fewer epochs, on the oldest and the newest line only: bounded, for CI
   --only node-20,…     these lines only
   --case TEXT          only the cases whose title has TEXT in it
-  --docs               records the results of these lines, and writes the tables of docs/memory.md
+  --jobs N             so many at a time; as many as there are processors, if not given
+  --docs               records the results, and writes the tables of docs/memory.md
+  --resume             leaves out what is recorded already: goes on with a run that was broken off
   --core FILE          another bundle than packages/core/dist/index.js
 `
 
@@ -47,7 +49,9 @@ function parseOptions() {
         quick: { type: 'boolean', default: false },
         only: { type: 'string' },
         case: { type: 'string' },
+        jobs: { type: 'string', default: String(availableParallelism()) },
         docs: { type: 'boolean', default: false },
+        resume: { type: 'boolean', default: false },
         core: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
@@ -56,8 +60,11 @@ function parseOptions() {
       console.log(USAGE)
       process.exit(0)
     }
-    if (values.docs && (values.quick || values.case !== undefined || values.core !== undefined)) {
-      throw new Error('--docs: only a full run of all cases may write numbers into the documentation.')
+    if (!(Number(values.jobs) >= 1)) throw new Error('--jobs: a number, 1 or more.')
+    if (values.docs && (values.quick || values.core !== undefined)) {
+      throw new Error(
+        '--docs: only a full run of the library as it is may write numbers into the documentation.',
+      )
     }
     return values
   } catch (error) {
@@ -90,13 +97,17 @@ async function measureAll(): Promise<Result[]> {
     if (reasons.length > 0) notNoticed.push(`the library with ${one.what}: ${reasons.join('; ')}`)
     note(`broken on purpose, ${one.what}: ${reasons.length > 0 ? 'NOT noticed' : 'noticed'}`)
   })
-  const all = lines.flatMap((line) => cases.map((one): readonly [Line, Case] => [line, one]))
+  const all = lines
+    .flatMap((line) => cases.map((one): readonly [Line, Case] => [line, one]))
+    .filter(([{ name }, one]) => !options.resume || !isRecorded(name, one))
   const found: Result[] = []
   await inParallel(all, async ([line, one]) => {
     const { name } = line
     progress(`${found.length}/${all.length}  ${name}  ${one.title}`)
     const result = await measure(program, nodeOf(line), name, one, size)
     found.push(result)
+    if (options.docs)
+      record({ date: new Date().toISOString().slice(0, 10), machine: machine(), results: [result] })
     note(`${found.length}/${all.length}  ${name}  ${one.kind} ${one.title}: ${cellOf(result)}`)
   })
   // In the order of the list, whichever came first.
@@ -105,7 +116,7 @@ async function measureAll(): Promise<Result[]> {
   )
 }
 
-/** As many at a time as there are processors: a heap is as full however busy the machine is. */
+/** Several at a time: a heap is as full however busy the machine is. */
 async function inParallel<T>(
   all: readonly T[],
   run: (one: T, index: number) => Promise<void>,
@@ -114,7 +125,7 @@ async function inParallel<T>(
   const work = async (): Promise<void> => {
     for (const [index, one] of open) await run(one, index)
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, work))
+  await Promise.all(Array.from({ length: Number(options.jobs) }, work))
 }
 
 /** Shows where we are, on a terminal. */
@@ -142,11 +153,7 @@ function report(): number {
   const failed = failures.length + notNoticed.length
   const passed = results.length + breaks.length - failed
   const minutes = (Date.now() - started) / 60_000
-  if (options.docs) {
-    const date = new Date().toISOString().slice(0, 10)
-    const recorded = record({ date, machine: machine(), results })
-    writeFileSync(docsFile, documented(readFileSync(docsFile, 'utf8'), recorded))
-  }
+  if (options.docs) writeFileSync(docsFile, documented(readFileSync(docsFile, 'utf8'), readRecorded()))
   console.log(
     `\n${lines.length} line(s) of Node, ${cases.length} case(s), ${breaks.length} break(s) of the library, ${minutes.toFixed(1)} minutes`,
   )

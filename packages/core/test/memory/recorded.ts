@@ -1,7 +1,7 @@
-/** A run's results as they are kept: `recorded.json` has the last full run of each line, from which `docs/memory.md` has its tables. */
+/** A run's results as they are kept: `recorded.json` has what full runs found last, from which `docs/memory.md` has its tables. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Result } from './cases.js'
+import type { Case, Result } from './cases.js'
 
 export interface Line {
   /** The name of its package in `runtimes/`. */
@@ -22,12 +22,19 @@ export function readRecorded(): Recorded {
   return JSON.parse(readFileSync(file, 'utf8')) as Recorded
 }
 
-/** Keeps a full run's results in the place of former ones of the same lines. @returns what is recorded now. */
-export function record(run: Recorded): Recorded {
-  const measured = new Set(run.results.map(({ line }) => line))
-  const former = existsSync(file) ? readRecorded().results.filter(({ line }) => !measured.has(line)) : []
+export function isRecorded(line: string, { kind, title }: Case): boolean {
+  if (!existsSync(file)) return false
+  return readRecorded().results.some(
+    (result) => result.line === line && result.kind === kind && result.title === title,
+  )
+}
+
+/** Keeps results of full runs in the place of former ones of the same cases and lines. */
+export function record(run: Recorded): void {
+  const key = ({ line, kind, title }: Result): string => `${line} ${kind} ${title}`
+  const measured = new Set(run.results.map(key))
+  const former = existsSync(file) ? readRecorded().results.filter((result) => !measured.has(key(result))) : []
   writeFileSync(file, `${JSON.stringify({ ...run, results: [...former, ...run.results] }, rounded, 1)}\n`)
-  return readRecorded()
 }
 
 /** The lines of Node that `runtimes/` has packages of. */

@@ -100,12 +100,15 @@ function rowsOf(
   lines: readonly Line[],
   cell: (result: Result) => string,
 ): string[][] {
-  const titles = CASES.filter((each) => each.kind === kind).map(({ title }) => title)
+  const titles = CASES.filter(
+    (each) =>
+      each.kind === kind && results.some((result) => result.kind === kind && result.title === each.title),
+  ).map(({ title }) => title)
   return titles.map((title) => [
     title,
     ...lines.map(({ name }) => {
       const result = results.find((each) => each.kind === kind && each.title === title && each.line === name)
-      return result === undefined ? '' : cell(result)
+      return result === undefined ? 'not measured' : cell(result)
     }),
   ])
 }
