@@ -59,12 +59,15 @@ export function documented(page: string, recorded: Recorded): string {
 
 function asMarkdown({ date, machine, results }: Recorded): string {
   const lines = listedLines()
+  const missing = CASES.length * lines.length - results.length
+  const open =
+    missing === 0 ? '' : ` ${missing} are still to be measured: \`npm run memory -- --docs --resume\`.`
   const passed = results.filter(({ reasons }) => reasons.length === 0).length
   const notes = Object.entries(HOLDERS).flatMap(([title, { allowed }]) =>
     allowed === undefined ? [] : [`- ${title}: at most ${thousands(allowed[0])} bytes, for ${allowed[1]}.`],
   )
   return [
-    `Measured on ${date}: ${machine}. ${passed} passed, ${results.length - passed} failed.`,
+    `Measured on ${date}: ${machine}. ${passed} passed, ${results.length - passed} failed.${open}`,
     '### What is left of a request, by what holds on to it',
     'Bytes per holder, beyond what the same holder costs where there is no epoch; in brackets, what a plain ' +
       '`AsyncLocalStorage` keeps with it when its store has the same values in it. Of the epochs’ values all were collected ' +
