@@ -135,7 +135,7 @@ export const programs: fc.Arbitrary<Program> = fc.record({
     { weight: 4, arbitrary: fc.constant(true) },
     { weight: 1, arbitrary: fc.constant(false) },
   ),
-  early: fc.option(steps(1), { freq: 1, nil: undefined }),
+  early: fc.option(steps(1), { freq: 2, nil: undefined }),
   actors: fc.array(
     fc.oneof(
       {

@@ -6,8 +6,20 @@
  * A program is data, and so is the order in which waiting actors go on, so a failure shrinks to a few lines that can be
  * pasted into `replay` below. Who searches, and how long, is not known here.
  */
+import { subscribe } from 'node:diagnostics_channel'
 import * as fc from 'fast-check'
-import { bind, bindIterable, cell, detach, type Epoch, memo, publish, source, withEpoch } from 'withepoch'
+import {
+  bind,
+  bindIterable,
+  cell,
+  detach,
+  type Epoch,
+  EpochError,
+  memo,
+  publish,
+  source,
+  withEpoch,
+} from 'withepoch'
 import { choosing, type Order } from './order.js'
 
 // --- the world ---
@@ -77,16 +89,27 @@ function resetWorld(): void {
 // --- programs ---
 
 type Writes = 'publish' | 'local' | 'reject'
+/** Of a memo; 1 is not '1'. */
+type Key = 1 | '1' | 2
 type Op =
   | { do: 'read'; of: Name; by: 'get' | 'handle' | 'live' | 'detach' }
   | { do: 'yield' }
-  | { do: 'memo' }
+  | { do: 'memo'; key: Key }
+  | { do: 'load'; key: Key; awaited: boolean }
   | { do: 'set'; of: Cells }
   | { do: 'update'; of: Cells }
   | { do: 'publish'; fails: boolean; of: readonly Cells[] }
   | { do: 'advance' }
   | { do: 'stale' }
-  | { do: 'nested'; how: 'reuse' | 'fork' | 'fresh'; writes?: Writes; override?: Cells; ops: readonly Op[] }
+  | {
+      do: 'nested'
+      how: 'reuse' | 'fork' | 'fresh'
+      writes?: Writes
+      override?: Cells
+      as?: 'generator'
+      awaited: boolean
+      ops: readonly Op[]
+    }
   | { do: 'background'; held: boolean; ops: readonly Op[] }
   | { do: 'detached'; ops: readonly Op[] }
   | { do: 'bound'; ops: readonly Op[] }
@@ -94,10 +117,12 @@ type Op =
 
 type Step = 'foreign' | 'list' | 'pair' | 'half-done pair' | 'set' | 'update' | 'failing publish' | 'yield'
 export type Actor =
-  | { actor: 'reader'; writes: Writes; override?: Cells; ops: readonly Op[] }
+  | { actor: 'reader'; writes: Writes; override?: Cells; as?: 'generator'; ops: readonly Op[] }
   | { actor: 'writer'; steps: readonly Step[] }
 
 const cellName = fc.constantFrom(...CELLS)
+const key = fc.constantFrom<Key>(1, '1', 2)
+const generator = fc.constant('generator' as const)
 const writes = fc.constantFrom<Writes>('publish', 'publish', 'local', 'local', 'reject')
 /** Overrides and local writes of a source that is never pinned are refused, so no program has them. */
 const pinnable = fc.constantFrom(...CELLS.filter((name) => name !== 'killCell'))
@@ -110,7 +135,8 @@ const { ops } = fc.letrec<{ ops: readonly Op[]; op: Op }>((tie) => ({
       weight: 5,
       arbitrary: fc.record({
         do: fc.constant('read' as const),
-        of: fc.constantFrom(...NAMES),
+        // Those that are not pinned at entry need two reads each, so they come twice as often.
+        of: fc.constantFrom(...NAMES, ...LAZY, ...NEVER),
         by: fc.constantFrom(
           'get' as const,
           'get' as const,
@@ -120,7 +146,11 @@ const { ops } = fc.letrec<{ ops: readonly Op[]; op: Op }>((tie) => ({
         ),
       }),
     },
-    { weight: 1, arbitrary: fc.constant<Op>({ do: 'memo' }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('memo' as const), key }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('load' as const), key, awaited: fc.boolean() }),
+    },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('set' as const), of: cellName }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('update' as const), of: cellName }) },
     {
@@ -138,12 +168,14 @@ const { ops } = fc.letrec<{ ops: readonly Op[]; op: Op }>((tie) => ({
       arbitrary: fc.record(
         {
           do: fc.constant('nested' as const),
-          how: fc.constantFrom('reuse' as const, 'fork' as const, 'fresh' as const),
+          how: fc.constantFrom('reuse' as const, 'reuse' as const, 'fork' as const, 'fresh' as const),
           writes,
           override: pinnable,
+          as: generator,
+          awaited: fc.boolean(),
           ops: tie('ops'),
         },
-        { requiredKeys: ['do', 'how', 'ops'] },
+        { requiredKeys: ['do', 'how', 'awaited', 'ops'] },
       ),
     },
     {
@@ -168,7 +200,7 @@ const { ops } = fc.letrec<{ ops: readonly Op[]; op: Op }>((tie) => ({
 const actor: fc.Arbitrary<Actor> = fc.oneof(
   { withCrossShrink: true },
   fc.record(
-    { actor: fc.constant('reader' as const), writes, override: pinnable, ops },
+    { actor: fc.constant('reader' as const), writes, override: pinnable, as: generator, ops },
     { requiredKeys: ['actor', 'writes', 'ops'] },
   ),
   fc.record({
@@ -256,17 +288,33 @@ function advanced(view: View): void {
 
 const same = (one: unknown, other: unknown): boolean => JSON.stringify([one]) === JSON.stringify([other])
 
-function isStale(view: View): boolean {
-  return (Object.keys(view.seen) as Name[]).some((name) => {
-    const captured = view.captured.has(name) ? view.captured.get(name) : { value: view.seen[name] }
-    return captured !== undefined && !same(captured.value, world[name])
-  })
+function hasMoved(view: View, name: Name): boolean {
+  if (!(name in view.seen)) return false
+  const captured = view.captured.has(name) ? view.captured.get(name) : { value: view.seen[name] }
+  return captured !== undefined && !same(captured.value, world[name])
 }
+
+const isStale = (view: View): boolean =>
+  (Object.keys(view.seen) as Name[]).some((name) => hasMoved(view, name))
 
 // --- running one program ---
 
-/** What a memo returns, and how often it has computed: each time another object. */
-const pair = memo(() => ({ a: real.a.get(), g: real.g.get() }), { name: 'pair' })
+/** What a memo returns: each time it computes another object. */
+const pair = memo((of: Key) => ({ of, a: real.a.get(), g: real.g.get() }), { name: 'pair' })
+
+/** Writes that were told to undo a change which the epoch had not seen. */
+let conflicts = 0
+subscribe('withepoch:source:write-conflict', () => conflicts++)
+
+/** The code of what `call` throws. */
+function refusal(call: () => unknown): string {
+  try {
+    call()
+    return 'none'
+  } catch (error) {
+    return error instanceof EpochError ? error.code : String(error)
+  }
+}
 
 /** Runs a program in an order, and gives the number of reads that were compared. Throws if one is not the oracle's. */
 export async function replay(actors: readonly Actor[], order: Order): Promise<number> {
@@ -285,6 +333,30 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
       failures.push(`${what}: ${JSON.stringify(found)}, expected ${JSON.stringify(wanted)}`)
   }
 
+  const load = memo(
+    async (of: Key) => {
+      const result = { of, a: real.a.get(), g: real.g.get() }
+      await pause()
+      return result
+    },
+    { name: 'load' },
+  )
+
+  const checkMemo = (view: View | undefined, of: Key) => {
+    const first = pair(of)
+    check('memo', first, { of, a: expected(view, 'a'), g: expected(view, 'g') })
+    if (view !== undefined && pair(of) !== first) failures.push('memo: computed twice')
+  }
+
+  /** A `set`, of which the process is told if it undoes what its epoch has not seen. */
+  const set = (view: View | undefined, name: Cells, value: Value) => {
+    const before = conflicts
+    const wanted = view?.writes === 'publish' && hasMoved(view, name)
+    real[name].set(value)
+    check(`conflicts of ${name}`, conflicts - before, wanted ? 1 : 0)
+    writtenBy(view, name, value)
+  }
+
   const publishAll = (view: View | undefined, names: readonly Cells[], fails: boolean) => {
     const former = structuredClone(world)
     const before = view && { ...forkOf(view, view.writes) }
@@ -293,9 +365,10 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
         for (const name of names) {
           if (view?.writes === 'local' && isNever(name)) continue
           const value = nextValue(name)
-          real[name].set(value)
-          writtenBy(view, name, value)
+          set(view, name, value)
           check(`${name} in publish`, real[name].get(), expected(view, name))
+          const enter = () => withEpoch({ ifNested: 'fresh' }, () => {})
+          check('an epoch in publish', refusal(enter), 'EPOCH_IN_PUBLISH')
         }
         if (fails) throw new Error('changed its mind')
       })
@@ -318,6 +391,7 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
     epoch: Epoch | undefined,
   ): Promise<void> {
     for (const op of list) {
+      if (epoch !== undefined) check('phase while somebody is inside', epoch.phase, 'open')
       if (op.do === 'yield') {
         await pause()
       } else if (op.do === 'read') {
@@ -333,9 +407,14 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
             world[op.of],
           )
       } else if (op.do === 'memo') {
-        const first = pair()
-        check('memo', first, { a: expected(view, 'a'), g: expected(view, 'g') })
-        if (view !== undefined && pair() !== first) failures.push('memo: computed twice')
+        checkMemo(view, op.key)
+      } else if (op.do === 'load') {
+        const wanted = { of: op.key, a: expected(view, 'a'), g: expected(view, 'g') }
+        const first = load(op.key)
+        if (view !== undefined && load(op.key) !== first) failures.push('load: another flight')
+        const landed = first.then((found) => check('load', found, wanted))
+        running.push(landed)
+        if (op.awaited) await landed
       } else if ((op.do === 'set' || op.do === 'update') && view?.writes === 'reject') {
         refused(op.of, () =>
           op.do === 'set' ? real[op.of].set('refused') : real[op.of].update(() => 'refused'),
@@ -343,10 +422,10 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
         check(`${op.of} after a refused write`, real[op.of].get(), expected(view, op.of))
       } else if (op.do === 'set') {
         if (view?.writes === 'local' && isNever(op.of)) continue
-        const value = nextValue(op.of)
-        real[op.of].set(value)
-        writtenBy(view, op.of, value)
+        checkMemo(view, 1)
+        set(view, op.of, nextValue(op.of))
         check(`${op.of} after set`, real[op.of].get(), expected(view, op.of))
+        checkMemo(view, 1)
       } else if (op.do === 'update') {
         if (view?.writes === 'local' && isNever(op.of)) continue
         const wanted = view?.writes === 'local' ? expected(view, op.of) : world[op.of]
@@ -360,13 +439,17 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
         publishAll(view, op.of, op.fails)
       } else if (op.do === 'advance') {
         if (view === undefined || epoch === undefined) continue
+        checkMemo(view, 1)
         epoch.advance()
         advanced(view)
+        checkMemo(view, 1)
       } else if (op.do === 'stale') {
         if (view !== undefined && epoch !== undefined) check('isStale()', epoch.isStale(), isStale(view))
       } else if (op.do === 'nested') {
         const way = op.writes ?? (op.how === 'fresh' ? 'publish' : (view?.writes ?? 'publish'))
-        await enterEpoch(op.how, way, op.override, op.ops, view)
+        const work = enterEpoch(op.how, way, op.override, op.as, op.ops, view)
+        if (op.awaited) await work
+        else running.push(work)
       } else if (op.do === 'detached') {
         await detach(() => runOps(op.ops, undefined, undefined))
       } else if (op.do === 'bound') {
@@ -380,11 +463,27 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
         epoch?.waitUntil(work)
       } else {
         // Nobody holds the epoch for this: it reads when all is over, and then it reads live.
-        const late = new Promise<void>((resolve) => forgotten.push(resolve))
+        const over = new Promise<void>((resolve) => forgotten.push(resolve))
+        const way = view?.writes
         running.push(
-          late.then(() => {
+          over.then(() => {
             check('phase of an epoch after the end', epoch.phase, 'closed')
             for (const name of NAMES) check(`late ${name}`, real[name].get(), world[name])
+            const value = nextValue('b')
+            const code = { publish: 'none', local: 'EPOCH_CLOSED', reject: 'WRITE_REJECTED' }[
+              way ?? 'publish'
+            ]
+            const late = refusal(() => real.b.set(value))
+            check('a late write', late, code)
+            if (code === 'none') world.b = value
+            check('live after a late write', real.b.live(), world.b)
+            const inner = withEpoch((opened) => {
+              check('phase of an epoch opened late', opened.phase, 'open')
+              for (const name of NAMES)
+                check(`${name} in an epoch opened late`, real[name].get(), world[name])
+              return opened
+            })
+            epochs.add(inner)
           }),
         )
       }
@@ -395,12 +494,13 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
     ifNested: 'reuse' | 'fork' | 'fresh',
     way: Writes,
     override: Cells | undefined,
+    as: 'generator' | undefined,
     list: readonly Op[],
     outer: View | undefined,
   ): Promise<void> {
     const given = override === undefined ? undefined : nextValue(override)
     const values = override === undefined ? [] : ([[real[override], given]] as const)
-    await withEpoch({ ifNested, writes: way, values }, async (epoch) => {
+    const enter = (epoch: Epoch): View => {
       epochs.add(epoch)
       const joins =
         outer !== undefined && ifNested === 'reuse' && way === outer.writes && override === undefined
@@ -410,8 +510,18 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
           ? open(way)
           : forkOf(outer, way)
       if (override !== undefined) writeLocally(view, override, given)
-      await runOps(list, view, epoch)
+      return view
+    }
+    const options = { ifNested, writes: way, values } as const
+    if (as === undefined) return withEpoch(options, (epoch) => runOps(list, enter(epoch), epoch))
+    // Pulled from out here, one op at a time, each of which is to run in there.
+    const rows = withEpoch(options, (epoch) => {
+      const view = enter(epoch)
+      return (async function* () {
+        for (const op of list) yield await runOps([op], view, epoch)
+      })()
     })
+    for await (const _ of rows) await pause()
   }
 
   /** Rows that others pull, from outside: of this epoch, or of one that the generator has for itself. */
@@ -462,7 +572,7 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
         publishAll(undefined, ['q'], false)
       }
       if (step === 'set')
-        for (const name of ['a', 'copied', 'killCell'] as const) publishAll(undefined, [name], false)
+        for (const name of ['a', 'copied', 'killCell'] as const) set(undefined, name, nextValue(name))
       if (step === 'update') {
         for (const name of ['b', 'lazyCell'] as const) {
           const value = nextValue(name)
@@ -478,7 +588,7 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<nu
     running.push(
       one.actor === 'writer'
         ? pause().then(() => runWriter(one.steps))
-        : pause().then(() => enterEpoch('fresh', one.writes, one.override, one.ops, undefined)),
+        : pause().then(() => enterEpoch('fresh', one.writes, one.override, one.as, one.ops, undefined)),
     )
   }
   while (waiting.length > 0) {
