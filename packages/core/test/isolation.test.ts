@@ -1,6 +1,6 @@
 /**
  * What an epoch sees while the world around it moves: one version of everything, whatever anybody else writes. The
- * anomalies of the database literature have their own file (`anomalies.test.ts`), as has the random search
+ * anomalies of the database literature have a place of their own (`packages/testing/test/hermitage`), as has the random search
  * (`interleavings.test.ts`); here stand the plain promises that a user would read out of the first page.
  */
 import { channel } from 'node:diagnostics_channel'
