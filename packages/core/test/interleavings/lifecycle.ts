@@ -271,7 +271,7 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<vo
   }
 
   /** One call; while it is pending it counts as an epoch that stands where its caller stood. */
-  async function derive(what: Computation, caller: View | undefined): Promise<void> {
+  async function derive(what: Computation, caller: View | undefined, again = false): Promise<void> {
     tally.derived += what === 'quick' ? 2 : 1
     const view = { ...(caller === undefined ? capture('publish') : forked(caller, 'publish')), isCall: true }
     open.add(view)
@@ -298,6 +298,8 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<vo
     } finally {
       release(view)
     }
+    // What was kept of it, whoever computed it, has to be right for a call that comes after.
+    if (again) await derive(what, caller)
   }
 
   // --- running one program ---
@@ -314,7 +316,7 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<vo
         check('kill', kill.get(), foreign.kill)
         seesLazy(view, lazy.get())
       } else if (op.do === 'derive') {
-        const call = derive(op.what, view)
+        const call = derive(op.what, view, op.awaited)
         running.push(call)
         if (op.awaited) await call
       } else if (op.do === 'set') {

@@ -11,7 +11,7 @@ import * as reads from './reads.js'
 /** Programs, and what compares the run of one with its oracle: it throws where they differ. */
 export interface Search {
   readonly programs: fc.Arbitrary<unknown>
-  replay(program: unknown, order: Order): Promise<unknown>
+  readonly replay: (program: unknown, order: Order) => Promise<unknown>
 }
 
 export const searches: Readonly<Record<string, Search>> = {
