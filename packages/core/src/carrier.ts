@@ -10,6 +10,7 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import { EpochError, kindOf } from './errors.js'
 import type { Epoch, Scope } from './epoch.js'
+import type { LateReaders } from './late-readers.js'
 import type { OpenEpochs } from './open-epochs.js'
 import type { IfOverdue } from './overdue.js'
 import type { Root } from './snapshot.js'
@@ -32,6 +33,8 @@ export interface Carrier {
   sampling: boolean
   /** Strict mode: a late read and a conflicting write throw. */
   strict: boolean
+  /** True while listeners hear of a read: what they read themselves is not told, or it would be told of for ever. */
+  telling: boolean
   /** Whether any epoch was ever opened whose writes are not published: then a write must look for its epoch. */
   guardWrites: boolean
   /** Settings of `configure`. */
@@ -43,6 +46,8 @@ export interface Carrier {
   deriving: number
   /** The `retire` calls that have not settled. */
   readonly retiring: Set<Promise<void>>
+  /** How many replaced values wait for their last reader. */
+  retireBacklog: number
   /** How many `drain` calls wait for epochs to close: one that advances then keeps its place. */
   draining: number
   /** The `drain` calls under way; each collects the errors of `retire`. */
@@ -53,6 +58,8 @@ export interface Carrier {
   openEpochs?: OpenEpochs
   detached?: Epoch
   inRetire?: Epoch
+  /** Those who read late, while they are to be remembered. */
+  lateReaders?: LateReaders | undefined
 }
 
 export const carrier: Carrier = join()
@@ -70,6 +77,7 @@ function join(): Carrier {
       open: 0,
       sampling: false,
       strict: false,
+      telling: false,
       guardWrites: false,
       captureStacks: false,
       maxAgeMs: undefined,
@@ -78,6 +86,7 @@ function join(): Carrier {
       deriving: 0,
       draining: 0,
       retiring: new Set(),
+      retireBacklog: 0,
       drains: new Set(),
       sweeper: undefined,
     }

@@ -1,6 +1,7 @@
 /** Process-wide settings; they live on the carrier, so every copy of the library obeys them. */
 import { carrier } from './carrier.js'
 import { EpochError, kindOf, requireKnownOptions, requirePositive, requireWord } from './errors.js'
+import { rememberLateReaders } from './late-readers.js'
 import { type IfOverdue, watchAges } from './overdue.js'
 
 export interface Settings {
@@ -12,12 +13,19 @@ export interface Settings {
    */
   strict?: boolean | undefined
   /**
-   * Remember where and when each epoch was opened, for `drain` and the `withepoch:epoch:overdue` channel. Costs a stack
+   * Remember where and when each epoch was opened, for `drain`, `holders` and the `withepoch:epoch:overdue` channel. Costs a stack
    * trace per epoch, about 30 times the rest of opening one: for finding a leak, not for every day.
    *
    * @default false
    */
   captureStacks?: boolean | undefined
+  /**
+   * Remember who reads after the end of their epoch, for `holders`: the last 100 of them, by name. Costs only at such a
+   * read. What was remembered is forgotten when it is turned off.
+   *
+   * @default false
+   */
+  lateReaders?: boolean | undefined
   /**
    * Milliseconds after which an epoch that is still open is overdue, unless it has a `maxAgeMs` of its own. Reads the
    * clock once per epoch. `undefined` turns it off.
@@ -34,7 +42,7 @@ export interface Settings {
   ifOverdue?: IfOverdue | undefined
 }
 
-const SETTINGS = ['strict', 'captureStacks', 'maxAgeMs', 'ifOverdue'] as const
+const SETTINGS = ['strict', 'captureStacks', 'lateReaders', 'maxAgeMs', 'ifOverdue'] as const
 
 /**
  * Changes process-wide settings; those not named stay as they are.
@@ -49,7 +57,7 @@ const SETTINGS = ['strict', 'captureStacks', 'maxAgeMs', 'ifOverdue'] as const
 export function configure(settings: Settings): () => void {
   const call = 'configure(settings)'
   requireKnownOptions(settings, call, SETTINGS)
-  for (const name of ['strict', 'captureStacks'] as const) {
+  for (const name of ['strict', 'captureStacks', 'lateReaders'] as const) {
     if (settings[name] !== undefined && typeof settings[name] !== 'boolean') {
       throw new EpochError(
         'INVALID_ARGUMENT',
@@ -63,10 +71,13 @@ export function configure(settings: Settings): () => void {
   carrier.strict = settings.strict ?? strict
   carrier.captureStacks = settings.captureStacks ?? captureStacks
   carrier.ifOverdue = settings.ifOverdue ?? ifOverdue
+  const lateReaders = carrier.lateReaders !== undefined
+  if (settings.lateReaders !== undefined) rememberLateReaders(settings.lateReaders)
   if ('maxAgeMs' in settings) carrier.maxAgeMs = settings.maxAgeMs
   if (carrier.maxAgeMs !== undefined) watchAges(carrier.maxAgeMs)
   return function restoreSettings() {
     Object.assign(carrier, { strict, captureStacks, maxAgeMs, ifOverdue })
+    rememberLateReaders(lateReaders)
     if (maxAgeMs !== undefined) watchAges(maxAgeMs)
   }
 }

@@ -10,7 +10,7 @@ import type { Source } from './source.js'
 
 /** Payload of `withepoch:epoch:open` and `withepoch:epoch:close`; one object per epoch event. */
 export interface EpochEvent {
-  /** The epoch that opened or closed: id, name, parentId and version; never a value. */
+  /** The epoch that opened or closed: id, name, parentId, version and whether it is observing; never a value. */
   readonly epoch: Epoch
 }
 
@@ -33,6 +33,27 @@ export interface WriteEvent extends SourceEvent {
    * global had changed when an epoch opened).
    */
   readonly to: 'live' | 'local' | 'polled'
+  /** The number of the value written, as in {@link ReadEvent}; 0 when the polled getter threw. */
+  readonly valueId: number
+}
+
+/** Payload of `withepoch:source:read`. */
+export interface ReadEvent extends SourceEvent {
+  /**
+   * Which of this source's values the read got: equal numbers, equal values. Given per source, from 1, in the order in
+   * which listeners first heard of them; a number says nothing of the value. 0: the read threw what the getter threw.
+   */
+  readonly valueId: number
+  /**
+   * The number of the live value at the time of the read. Another than `valueId`: the read drifted, a tear was averted.
+   * For a local value, which was meant to differ, the same. 0: the getter throws now.
+   */
+  readonly liveValueId: number
+  /**
+   * Where the value came from: `pinned` (the epoch's snapshot, or its local value), `live` (outside any epoch, a
+   * read-committed source, or an observing epoch), or `late` (live, because its epoch has closed).
+   */
+  readonly from: 'pinned' | 'live' | 'late'
 }
 
 /** Payload of `withepoch:memo:*` and `withepoch:derived:*`; `epoch` is absent for a derived read outside any. */
@@ -69,6 +90,7 @@ export const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom') a
 export const epochOpen: Channel = channel('withepoch:epoch:open')
 export const epochClose: Channel = channel('withepoch:epoch:close')
 export const epochOverdue: Channel = channel('withepoch:epoch:overdue')
+export const sourceRead: Channel = channel('withepoch:source:read')
 export const sourceWrite: Channel = channel('withepoch:source:write')
 export const sourceWriteConflict: Channel = channel('withepoch:source:write-conflict')
 export const sourceDrift: Channel = channel('withepoch:source:drift')

@@ -3,8 +3,8 @@
  * everywhere. Nothing is stopped or blocked by it; epochs opened meanwhile are not waited for.
  */
 import { carrier } from './carrier.js'
-import type { Epoch } from './epoch.js'
 import { EpochError, kindOf, report, requireKnownOptions } from './errors.js'
+import { holderOf } from './holders.js'
 import { openEpochs, type Wait } from './open-epochs.js'
 import { currentEpoch, currentScope } from './storage.js'
 
@@ -13,20 +13,6 @@ export interface DrainOptions {
   timeoutMs?: number | undefined
   /** Gives up when aborted; `drain` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined
-}
-
-/** One who holds an epoch open; the property `holders` of a `DRAIN_TIMEOUT` error lists them, oldest first. */
-export interface Holder {
-  readonly id: number
-  readonly name: string
-  readonly phase: 'open' | 'closing' | 'closed'
-  /**
-   * Milliseconds since it was opened. Exact with `captureStacks` or `maxAgeMs`, which take the time at entry; without
-   * them the clock is not read at entry, and this is the time since `drain` was called: a lower bound.
-   */
-  readonly ageMs: number
-  /** Where it was opened; only with `configure({ captureStacks: true })`. */
-  readonly stack?: string | undefined
 }
 
 /**
@@ -161,9 +147,4 @@ function isCollected(error: unknown): boolean {
 /** Retiring may replace and so retire more. */
 async function retired(): Promise<void> {
   while (carrier.retiring.size > 0) await Promise.all(carrier.retiring)
-}
-
-function holderOf(epoch: Epoch, since: number): Holder {
-  const { id, name, phase, birth } = epoch
-  return { id, name, phase, ageMs: Date.now() - (birth?.at ?? since), stack: birth?.site?.stack }
 }

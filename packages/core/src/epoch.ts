@@ -8,7 +8,14 @@
  *     reads: pinned                 reads: pinned                      reads: live, and told of
  */
 import { carrier } from './carrier.js'
-import { epochClose, INSPECT, sourceDrift, sourceLateRead, sourceWriteConflict } from './diagnostics.js'
+import {
+  epochClose,
+  INSPECT,
+  sourceDrift,
+  sourceLateRead,
+  sourceRead,
+  sourceWriteConflict,
+} from './diagnostics.js'
 import { EpochError, kindOf, report, requireFunction } from './errors.js'
 import type { IfOverdue } from './overdue.js'
 import { openEpochs } from './open-epochs.js'
@@ -106,6 +113,11 @@ export class Epoch {
   /** The version of the snapshot that this epoch is pinned to; `undefined` once closed. */
   get version(): number | undefined {
     return this.#values?.[VERSION] as number | undefined
+  }
+
+  /** Whether it was opened to be observed: its reads are live, and nothing is pinned. */
+  get observing(): boolean {
+    return false
   }
 
   /**
@@ -328,10 +340,26 @@ export class Epoch {
   read<T>(source: Source<T>): T {
     const values = this.#values
     if (values === undefined) return this.readLate(source)
+    if (sourceRead.hasSubscribers) return this.readTold(source)
     const value = values[source.slot]
     const settled = value === UNSETTLED || value === undefined ? this.readUnsettled(source) : value
     if (sourceDrift.hasSubscribers) this.reportDrift(source, settled)
     return settled as T
+  }
+
+  /** @internal as `read`, while somebody listens to reads */
+  readTold<T>(source: Source<T>): T {
+    const from = source.isolation === 'read-committed' ? 'live' : 'pinned'
+    let value: T
+    try {
+      value = this.peek(source)
+    } catch (error) {
+      source.tellRead(from, UNSETTLED, this)
+      throw error
+    }
+    if (sourceDrift.hasSubscribers) this.reportDrift(source, value)
+    source.tellRead(from, value, this)
+    return value
   }
 
   /** @internal as `read`, without a trace: for comparing, not for using */
@@ -375,9 +403,10 @@ export class Epoch {
 
   /** @internal a read after the end: live, and told of */
   readLate<T>(source: Source<T>): T {
-    if (this.#phase === 'detached' || source.isolation === 'read-committed') return source.liveNow()
+    if (this.#phase === 'detached') return source.readLive('live')
+    if (source.isolation === 'read-committed') return source.readLive('live', this)
     this.refuseLate(`A late read of "${source.name}"`)
-    const value = source.liveNow()
+    const value = source.readLive('late', this)
     if (sourceLateRead.hasSubscribers) sourceLateRead.publish(source.event(this, value))
     return value
   }
@@ -389,8 +418,13 @@ export class Epoch {
 
   /** @internal */
   reportDrift(source: Source<unknown>, value: unknown): void {
-    if (this.#extra?.base?.has(source.slot) === true) return // a local value differs because it was meant to
+    if (this.hasLocal(source)) return // a local value differs because it was meant to
     if (this.hasMoved(source)) sourceDrift.publish(source.event(this, value))
+  }
+
+  /** @internal whether its value here is a local one: an override, or written with `writes: 'local'` */
+  hasLocal(source: Source<unknown>): boolean {
+    return this.#extra?.base?.has(source.slot) === true
   }
 
   /** @internal whether the live value differs from the captured one */

@@ -4,7 +4,7 @@
  * nothing of epochs: messages are written where the mistake is noticed.
  */
 
-import type { Holder } from './drain.js'
+import type { Holder } from './holders.js'
 
 /** What went wrong, as a stable word to branch on. Each has a heading in `docs/errors.md`. */
 export type EpochErrorCode = (typeof EPOCH_ERROR_CODES)[number]
@@ -128,6 +128,21 @@ export function siteOf(callee: (...args: never[]) => unknown): { stack?: string 
   const site: { stack?: string } = {}
   Error.captureStackTrace(site, callee)
   return site
+}
+
+/**
+ * The stack above the first of `callees` that is on it: the code that called us, in whatever file a bundler has put us.
+ * Formatted at once, which is dear.
+ */
+export function callerOf(...callees: ReadonlyArray<(...args: never[]) => unknown>): string | undefined {
+  for (const callee of callees) {
+    const lines = siteOf(callee).stack?.split('\n') ?? []
+    const frames = lines.filter((line) => /^\s+at /.test(line))
+    // A property that `adopt` stands in for is one call more: `get [as language]`.
+    if (/ \[as [^\]]*\] /.test(frames[0] ?? '') && frames.length > 1) frames.shift()
+    if (frames.length > 0) return frames.join('\n')
+  }
+  return undefined
 }
 
 /** An error with nobody left to throw it to: the process hears of it as an unhandled rejection. */

@@ -16,10 +16,11 @@ export { derived, type Derived, type DerivedOptions } from './derived.js'
 
 // propagate and end
 export { bind, bindEmitter, bindIterable, detach } from './bind.js'
-export { drain, type DrainOptions, type Holder } from './drain.js'
+export { drain, type DrainOptions } from './drain.js'
+export { holders, type Holder, type Holders, type LateReader } from './holders.js'
 
 // set up, watch, and what can go wrong
 export { configure, type Settings } from './configure.js'
 export type { EpochEvent, GroupEvent, MemoEvent, OverdueEvent } from './diagnostics.js'
-export type { SourceEvent, WriteEvent } from './diagnostics.js'
+export type { ReadEvent, SourceEvent, WriteEvent } from './diagnostics.js'
 export { EpochError, type EpochErrorCode } from './errors.js'

@@ -29,7 +29,9 @@ export class Retirement<T> {
 
   /** `old` has just been replaced. */
   replaced(old: T): void {
-    this.#waiting.set(old, (this.#waiting.get(old) ?? 0) + 1)
+    const times = this.#waiting.get(old) ?? 0
+    if (times === 0) carrier.retireBacklog++
+    this.#waiting.set(old, times + 1)
     this.#wait(old)
   }
 
@@ -45,6 +47,7 @@ export class Retirement<T> {
     const times = (this.#waiting.get(old) ?? 1) - 1
     if (times > 0) return void this.#waiting.set(old, times)
     this.#waiting.delete(old)
+    carrier.retireBacklog--
     try {
       if (this.#isLive(old)) return // again; its next replacement brings it back here
       if (sourceRetire.hasSubscribers) sourceRetire.publish(this.#cell.event(undefined, old))

@@ -4,11 +4,20 @@
  * pinned one is kept is the epoch's business.
  */
 import { carrier } from './carrier.js'
-import { INSPECT, sourceLateRead, type SourceEvent, sourceWrite, type WriteEvent } from './diagnostics.js'
+import {
+  INSPECT,
+  type ReadEvent,
+  type SourceEvent,
+  sourceLateRead,
+  sourceRead,
+  sourceWrite,
+  type WriteEvent,
+} from './diagnostics.js'
 import type { Epoch } from './epoch.js'
 import { EpochError, kindOf, requireFunction, requireKnownOptions, requireWord, siteOf } from './errors.js'
 import { root, UNSETTLED } from './snapshot.js'
 import { currentScope, disown, isThenable } from './storage.js'
+import { ValueNumbers } from './value-numbers.js'
 
 /**
  * When an epoch pins a source, in SQL's words.
@@ -73,6 +82,7 @@ export class Source<T> {
   readonly #origins: WeakMap<object, Origin> | undefined
   #lastCopy: T | undefined
   #asyncGetterError: EpochError | undefined
+  #numbers: ValueNumbers | undefined
 
   /** @internal */
   constructor({ name, getter, options, initial, call, site }: SourceParts<T>) {
@@ -124,10 +134,11 @@ export class Source<T> {
    * }) // => ['/a', '/b']
    */
   get(): T {
-    // Nobody is pinned and nobody asks about late reads: spare the async-local look-up, which costs more than the read.
-    if (carrier.open === 0 && !carrier.strict && !sourceLateRead.hasSubscribers) return this.liveNow()
+    // Nobody is pinned and nobody asks about reads: spare the async-local look-up, which costs more than the read.
+    if (carrier.open === 0 && !carrier.strict && !sourceLateRead.hasSubscribers && !sourceRead.hasSubscribers)
+      return this.liveNow()
     const scope = currentScope()
-    return scope === undefined ? this.liveNow() : scope.read(this)
+    return scope === undefined ? this.readLive('live') : scope.read(this)
   }
 
   /**
@@ -163,6 +174,20 @@ export class Source<T> {
   liveNow(): T {
     const value = sampling(this.#getter)
     if (isThenable(value)) throw this.#asyncGetter(value)
+    return value
+  }
+
+  /** @internal the live value, to a reader: told of, unless a getter reads it while it is sampled */
+  readLive(from: 'live' | 'late', epoch?: Epoch): T {
+    if (!sourceRead.hasSubscribers || carrier.sampling) return this.liveNow()
+    let value: T
+    try {
+      value = this.liveNow()
+    } catch (error) {
+      this.tellRead(from, UNSETTLED, epoch)
+      throw error
+    }
+    this.tellRead(from, value, epoch)
     return value
   }
 
@@ -224,8 +249,48 @@ export class Source<T> {
 
   /** @internal */
   announce(to: WriteEvent['to'], value: T, epoch?: Epoch): void {
-    if (sourceWrite.hasSubscribers)
-      root.announce({ source: this, epoch, to, described: this.#described(value) })
+    if (!sourceWrite.hasSubscribers) return
+    // Of a live write the number of what is live now: a setter of somebody else's may have made another value of it.
+    const valueId = to === 'live' ? this.#liveNumber() : this.#numberOf(value)
+    root.announce({ source: this, epoch, to, valueId, described: this.#described(value) })
+  }
+
+  /** @internal tells of a read that got `value`; UNSETTLED where it threw */
+  tellRead(from: ReadEvent['from'], value: T | typeof UNSETTLED, epoch: Epoch | undefined): void {
+    if (carrier.telling) return
+    carrier.telling = true
+    try {
+      const isPinned = from === 'pinned'
+      const valueId = isPinned ? this.#numberOf(value) : this.#liveNumber(() => value)
+      const isMeant = !isPinned || epoch?.hasLocal(this) === true
+      const liveValueId = isMeant ? valueId : this.#liveNumber()
+      sourceRead.publish({ ...this.event(epoch, value as T), valueId, liveValueId, from } satisfies ReadEvent)
+    } finally {
+      carrier.telling = false
+    }
+  }
+
+  /** The number of a value as a snapshot holds it. */
+  #numberOf(value: unknown): number {
+    const numbers = (this.#numbers ??= new ValueNumbers())
+    const origin = this.#originOf(value)
+    return origin === undefined ? numbers.of(value) : numbers.ofCopy(origin.original, origin.version)
+  }
+
+  /** The number that a copy of this live value would have; once there is one, without making another. */
+  #numberOfLive(value: unknown): number {
+    if (this.#origins === undefined || value === UNSETTLED) return this.#numberOf(value)
+    if (this.#numbers?.hasCopyOf(value) === true) return this.#numbers.ofCopy(value, this.#versionNow())
+    return this.#numberOf(this.toSnapshot(value as T))
+  }
+
+  /** 0 where the getter, `copy` or `version` throws. */
+  #liveNumber(live: () => unknown = () => this.liveNow()): number {
+    try {
+      return this.#numberOfLive(live())
+    } catch {
+      return 0
+    }
   }
 
   #described(value: T): string | undefined {

@@ -17,7 +17,9 @@ const ORDER = [
   'overdue',
   'epoch',
   'retirement',
+  'value-numbers',
   'source',
+  'late-readers',
   'cell',
   'place',
   'adopt',
@@ -29,6 +31,7 @@ const ORDER = [
   'derived',
   'bind',
   'with-epoch',
+  'holders',
   'drain',
   'index',
 ]

@@ -6,6 +6,7 @@ export const channels = [
   'withepoch:epoch:open',
   'withepoch:epoch:close',
   'withepoch:epoch:overdue',
+  'withepoch:source:read',
   'withepoch:source:write',
   'withepoch:source:write-conflict',
   'withepoch:source:drift',
