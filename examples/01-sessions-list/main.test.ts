@@ -11,6 +11,7 @@ import { promisify } from 'node:util'
 import { create as createTarball } from 'tar'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import type { Frame, Report } from '@withepoch/observe'
 import { type Actor, startActors } from './src/actors.js'
 import { type Gateway, type Mode, type SessionsList, startGateway } from './src/gateway.js'
 import { recordCalls } from './src/measurement.js'
@@ -576,5 +577,81 @@ describe('the demo', { timeout: 60_000 }, () => {
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toContain(message)
     expect(stderr).toContain('Run with --help to see the options.')
+  })
+})
+
+// Each run is a process of its own, on a machine that may be busy.
+describe('a preload', { timeout: 120_000 }, () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+
+  /** Runs the busy gateway under `src/observe.ts`, and returns what the two of them said. */
+  async function watch(mode: Mode, env: NodeJS.ProcessEnv) {
+    const preload = new URL('src/observe.ts', import.meta.url).href
+    const program = fileURLToPath(new URL('src/busy.ts', import.meta.url))
+    const args = ['--mode', mode, '--calls', '3', '--rows', '20', '--plugins', '20']
+    args.push('--data', path.join(dataDir, 'watched'))
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      ['--import', 'tsx', '--import', preload, program, ...args],
+      { cwd: root, env: { ...process.env, NODE_OPTIONS: '', ...env } },
+    )
+    const [, calls, torn] = /(\d+) calls, (\d+) answered from more than one workspace/.exec(stdout)!
+    return { calls: Number(calls), torn: Number(torn), stdout, stderr }
+  }
+
+  /** The text of the line that a frame of a report names, with its file. */
+  async function lineAt(frame: Frame | undefined): Promise<string> {
+    const text = await readFile(frame!.file, 'utf8')
+    return `${path.basename(frame!.file)}: ${text.split('\n')[frame!.line - 1]!.trim()}`
+  }
+
+  test('names the torn global, how often, and the lines that write and read it', async () => {
+    const file = path.join(dataDir, 'report.json')
+    const { calls, torn, stdout, stderr } = await watch('live', { OBSERVE_FILE: file })
+    const json = await readFile(file, 'utf8')
+    const report = JSON.parse(json) as Report
+    expect(torn).toBeGreaterThan(0)
+    expect(report.mode).toBe('live')
+    expect(report.sources).toHaveLength(1)
+    const [row] = report.sources
+    expect(row).toMatchObject({
+      source: 'pluginRegistry.workspaceDir',
+      call: 'sessions.list',
+      calls,
+      reads: calls * 20,
+      torn,
+      averted: 0,
+    })
+    expect(row!.values.most).toBeGreaterThan(1)
+
+    const { firstRead, write, secondRead, noticed } = row!.example!
+    expect(noticed).toBe('write')
+    expect([await lineAt(write![0]), await lineAt(write![1])]).toEqual([
+      'plugin-registry.ts: state.workspaceDir = registry.workspaceDir',
+      'actors.ts: setActivePluginRegistry(registry, actor.name)',
+    ])
+    for (const read of [firstRead!, secondRead!]) {
+      expect(await Promise.all(read.slice(0, 4).map(lineAt))).toEqual([
+        'plugin-registry.ts: const { workspaceDir } = state',
+        'gateway.ts: live: () => pluginMetadata(activeWorkspaceDir()),',
+        'gateway.ts: const metadata = plugins()',
+        'session-row.ts: const metadata = await plugins()',
+      ])
+    }
+    // The value is a path below the data folder.
+    for (const output of [json, stdout, stderr]) expect(output).not.toContain(dataDir)
+  })
+
+  test('after the cure says what is averted, and that nothing is torn', async () => {
+    const { calls, torn, stdout, stderr } = await watch('epoch', { OBSERVE: 'pinned' })
+    expect(torn).toBe(0)
+    const row = new RegExp(
+      `^plugins\\.workspaceDir +sessions\\.list +${calls} +${calls * 20} +0 +1 +(\\d+) +0$`,
+      'm',
+    )
+    const averted = Number(row.exec(stderr)?.[1])
+    expect(averted).toBeGreaterThan(0)
+    expect(stderr).toContain(`${calls} calls that read a source: 0 torn, ${averted} averted`)
+    expect(stdout + stderr).not.toContain(dataDir)
   })
 })

@@ -33,9 +33,11 @@ export interface Carrier {
   sampling: boolean
   /** Strict mode: a late read and a conflicting write throw. */
   strict: boolean
+  /** Whether epochs that are opened now pin nothing. */
+  observe: boolean
   /** True while listeners hear of a read: what they read themselves is not told, or it would be told of for ever. */
   telling: boolean
-  /** Whether any epoch was ever opened whose writes are not published: then a write must look for its epoch. */
+  /** Whether any epoch was ever opened whose writes are not published, or are observed: then a write must look for it. */
   guardWrites: boolean
   /** Settings of `configure`. */
   captureStacks: boolean
@@ -77,6 +79,7 @@ function join(): Carrier {
       open: 0,
       sampling: false,
       strict: false,
+      observe: false,
       telling: false,
       guardWrites: false,
       captureStacks: false,

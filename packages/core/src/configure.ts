@@ -13,6 +13,14 @@ export interface Settings {
    */
   strict?: boolean | undefined
   /**
+   * Open epochs that pin nothing, from here on: their reads are live, as they would be without the library, and
+   * `withepoch:source:read` tells what would have torn. To see the bug before you cure it. Overrides and local writes are
+   * still read, because they are meant; memos and derived values call through.
+   *
+   * @default false
+   */
+  observe?: boolean | undefined
+  /**
    * Remember where and when each epoch was opened, for `drain`, `holders` and the `withepoch:epoch:overdue` channel. Costs a stack
    * trace per epoch, about 30 times the rest of opening one: for finding a leak, not for every day.
    *
@@ -42,7 +50,7 @@ export interface Settings {
   ifOverdue?: IfOverdue | undefined
 }
 
-const SETTINGS = ['strict', 'captureStacks', 'lateReaders', 'maxAgeMs', 'ifOverdue'] as const
+const SETTINGS = ['strict', 'observe', 'captureStacks', 'lateReaders', 'maxAgeMs', 'ifOverdue'] as const
 
 /**
  * Changes process-wide settings; those not named stay as they are.
@@ -57,7 +65,7 @@ const SETTINGS = ['strict', 'captureStacks', 'lateReaders', 'maxAgeMs', 'ifOverd
 export function configure(settings: Settings): () => void {
   const call = 'configure(settings)'
   requireKnownOptions(settings, call, SETTINGS)
-  for (const name of ['strict', 'captureStacks', 'lateReaders'] as const) {
+  for (const name of ['strict', 'observe', 'captureStacks', 'lateReaders'] as const) {
     if (settings[name] !== undefined && typeof settings[name] !== 'boolean') {
       throw new EpochError(
         'INVALID_ARGUMENT',
@@ -67,8 +75,9 @@ export function configure(settings: Settings): () => void {
   }
   requirePositive(settings.maxAgeMs, call, 'maxAgeMs')
   requireWord(settings.ifOverdue, call, 'ifOverdue', ['report', 'close'])
-  const { strict, captureStacks, maxAgeMs, ifOverdue } = carrier
+  const { strict, observe, captureStacks, maxAgeMs, ifOverdue } = carrier
   carrier.strict = settings.strict ?? strict
+  carrier.observe = settings.observe ?? observe
   carrier.captureStacks = settings.captureStacks ?? captureStacks
   carrier.ifOverdue = settings.ifOverdue ?? ifOverdue
   const lateReaders = carrier.lateReaders !== undefined
@@ -76,7 +85,7 @@ export function configure(settings: Settings): () => void {
   if ('maxAgeMs' in settings) carrier.maxAgeMs = settings.maxAgeMs
   if (carrier.maxAgeMs !== undefined) watchAges(carrier.maxAgeMs)
   return function restoreSettings() {
-    Object.assign(carrier, { strict, captureStacks, maxAgeMs, ifOverdue })
+    Object.assign(carrier, { strict, observe, captureStacks, maxAgeMs, ifOverdue })
     rememberLateReaders(lateReaders)
     if (maxAgeMs !== undefined) watchAges(maxAgeMs)
   }

@@ -218,6 +218,7 @@ export function derived<A extends unknown[], R>(
     const scope = currentScope()
     const owner = scope?.owner()
     const epoch = owner?.isHeld() === true ? owner : undefined
+    if (owner?.observing === true) return callThrough(fn, args) as R
     if (epoch === undefined) owner?.refuseLate(`A late call of derived "${name}"`)
     const key: unknown = options.key === undefined ? args : options.key(...args)
     const caller = scope?.computing() as Flight | undefined

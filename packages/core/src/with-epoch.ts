@@ -13,6 +13,7 @@ import {
   requirePositive,
   requireWord,
 } from './errors.js'
+import { ObservedEpoch } from './observed-epoch.js'
 import { openEpochs } from './open-epochs.js'
 import { type IfOverdue, noteBirth, watchAges } from './overdue.js'
 import { root } from './snapshot.js'
@@ -153,7 +154,7 @@ export function tryGetEpoch(): Epoch | undefined {
 
 function openFresh(options: EpochOptions, parent: Epoch | undefined): Epoch {
   parent?.untracked()
-  const epoch = new Epoch(
+  const epoch = new (carrier.observe ? ObservedEpoch : Epoch)(
     root.capture(),
     options.name ?? 'anonymous',
     options.writes ?? 'publish',
@@ -170,7 +171,7 @@ function realParent(parent: Epoch | undefined): Epoch | undefined {
 
 /** What the options ask of an epoch that has just been opened. */
 function prepare(epoch: Epoch, options: EpochOptions): Epoch {
-  if (epoch.writeMode !== 'publish') carrier.guardWrites = true
+  if (epoch.writeMode !== 'publish' || epoch.observing) carrier.guardWrites = true
   const { values, maxAgeMs, ifOverdue } = options
   if (values !== undefined) for (const [source, value] of values) epoch.writeLocal(source, value)
   noteBirth(epoch, withEpoch, maxAgeMs, ifOverdue)

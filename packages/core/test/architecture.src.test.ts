@@ -16,6 +16,7 @@ const ORDER = [
   'open-epochs',
   'overdue',
   'epoch',
+  'observed-epoch',
   'retirement',
   'value-numbers',
   'source',

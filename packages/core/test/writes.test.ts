@@ -481,7 +481,7 @@ once('configure gives back what was set before, and refuses what it does not kno
     refusal(() => anyConfigure(undefined)),
   ]).toEqual([
     'INVALID_ARGUMENT: configure(settings): strict must be a boolean, got a string.',
-    'INVALID_ARGUMENT: configure(settings): unknown option "strickt". Known: strict, captureStacks, lateReaders, maxAgeMs, ifOverdue.',
+    'INVALID_ARGUMENT: configure(settings): unknown option "strickt". Known: strict, observe, captureStacks, lateReaders, maxAgeMs, ifOverdue.',
     'INVALID_ARGUMENT: configure(settings): options must be an object, got undefined.',
   ])
 })
