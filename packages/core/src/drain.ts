@@ -126,10 +126,25 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
         (holders.length > 0
           ? `${holders.length} older epoch(s) still open: ${who}. Nothing was changed.`
           : `every older epoch has closed, but ${carrier.retiring.size} retire call(s) have not settled.`) +
+        backlog() +
+        lateReads() +
         ' Wait longer, or give epochs a maxAgeMs.',
       { holders },
     )
   }
+}
+
+/** What the wait holds up. */
+function backlog(): string {
+  return carrier.retireBacklog === 0 ? '' : ` ${carrier.retireBacklog} replaced value(s) wait to be retired.`
+}
+
+/** Who goes on after its end: it holds nothing up, but is often what was forgotten. */
+function lateReads(): string {
+  const late = carrier.lateReaders?.entries() ?? []
+  if (late.length === 0) return ''
+  const named = late.slice(0, NAMED_HOLDERS).map(({ id, name, source }) => `#${id} "${name}" (${source})`)
+  return ` Read after their end: ${named.join(', ')}${late.length > NAMED_HOLDERS ? ' and more' : ''}.`
 }
 
 /** How many of them the message names; `holders` has all. */

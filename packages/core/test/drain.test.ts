@@ -281,6 +281,21 @@ describe('a timeout', () => {
     ])
   })
 
+  test('says what waits to be retired, and who reads after its end, where that is remembered', async () => {
+    cleanups.push(configure({ lateReaders: true }))
+    const pool = cell(unique('pool'), 'a', { retire: () => {} })
+    hold({ name: 'export' })
+    pool.set('b')
+    pool.set('c')
+    withEpoch({ name: 'page', ifNested: 'fresh' }, () => bind(() => pool.get()))()
+    const error = await errorOf({ timeoutMs: 1 })
+    expect(withoutAges(error.message)).toBe(
+      'drain({ timeoutMs: 1 }): 1 older epoch(s) still open: #1 "export" (1 ms). Nothing was changed. ' +
+        `2 replaced value(s) wait to be retired. Read after their end: #1 "page" (${pool.name}). ` +
+        'Wait longer, or give epochs a maxAgeMs.',
+    )
+  })
+
   test('names neither the younger nor the closed, but those that have only moved on', async () => {
     const [stuck, moves, ends] = [hold({ name: 'stuck' }), hold({ name: 'moves' }), hold({ name: 'ends' })]
     const error = errorOf({ timeoutMs: 20 })

@@ -40,7 +40,7 @@ export function start(program: string, preloads: readonly string[] = [], env: No
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (text: string) => {
       printed[stream] += text
-      for (const look of [...waiting]) look()
+      for (const look of waiting.slice()) look()
     })
   }
   return {

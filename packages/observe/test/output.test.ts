@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { observe, printHoldersOn, type Report } from '@withepoch/observe'
-import { EpochError, holders, type Holders } from 'withepoch'
+import { type EpochError, holders, type Holders } from 'withepoch'
 import { type Ended, start } from './child.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'withepoch-observe-'))
