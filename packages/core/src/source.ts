@@ -264,7 +264,17 @@ export class Source<T> {
       const valueId = isPinned ? this.#numberOf(value) : this.#liveNumber(() => value)
       const isMeant = !isPinned || epoch?.hasLocal(this) === true
       const liveValueId = isMeant ? valueId : this.#liveNumber()
-      sourceRead.publish({ ...this.event(epoch, value as T), valueId, liveValueId, from } satisfies ReadEvent)
+      const described = this.#described(value as T)
+      const event: ReadEvent = {
+        source: this,
+        epoch,
+        version: root.version,
+        described,
+        valueId,
+        liveValueId,
+        from,
+      }
+      sourceRead.publish(event)
     } finally {
       carrier.telling = false
     }

@@ -3,7 +3,7 @@
  * channel payload, unless their source says how to describe them.
  */
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   bind,
   bindEmitter,
@@ -15,6 +15,7 @@ import {
   detach,
   type Epoch,
   group,
+  holders,
   memo,
   publish,
   source,
@@ -171,6 +172,18 @@ describe('a planted secret', () => {
       const carrier = (globalThis as Record<symbol, unknown>)[Symbol.for('withepoch.carrier')]
       expect(carrier).toBeTypeOf('object')
       for (const each of [load, bound, emitter, rows, carrier]) expect(leaks(shown(each))).toEqual([])
+    })
+  })
+
+  test('is in no view of holders(), as data or as text, with late readers and stacks', () => {
+    const restore = configure({ lateReaders: true, captureStacks: true })
+    onTestFinished(restore)
+    withSecrets(({ config }) => {
+      withSecrets(({ epoch }) => epoch).get(config)
+      const report = holders()
+      expect([report.open.length > 0, report.late.length]).toEqual([true, 1])
+      expect(leaks(shown(report))).toEqual([])
+      expect(leaks(String(report))).toEqual([])
     })
   })
 

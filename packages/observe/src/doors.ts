@@ -20,7 +20,7 @@ export type CallName<A extends unknown[]> = string | ((...args: A) => string | u
 
 /** A place where calls enter, for the option `doors` of `observe`. Nothing is touched until then. */
 export interface Door {
-  /** @internal puts the door in, and returns a function that takes it out */
+  /** For `observe`: puts the door in, tells of each epoch that it opens, and returns a function that takes it out. */
   install(enter: (epoch: Epoch) => void): () => void
 }
 

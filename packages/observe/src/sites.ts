@@ -24,12 +24,11 @@ export interface Frame {
 /** A place in the program, innermost call first. */
 export type Site = readonly Frame[]
 
-/** @internal A stack that has been taken and not been looked at. */
+/** A stack that has been taken and not been looked at. */
 export interface RawSite {
   readonly stack?: string
 }
 
-/** @internal */
 export type AnyFunction = (...args: never[]) => unknown
 
 /** How many frames are taken, the library's own among them, and how many are shown. */

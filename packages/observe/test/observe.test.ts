@@ -3,6 +3,7 @@
  * makes its interleaving by hand, so that the numbers are exact.
  */
 import { channel } from 'node:diagnostics_channel'
+import { inspect } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { adopt, bind, cell, configure, detach, EpochError, publish, source, withEpoch } from 'withepoch'
 import {
@@ -429,6 +430,22 @@ describe('an observation', () => {
     expect(String(observation).split('\n').at(-1)).toBe(
       '1 call that read a source: 1 torn, 0 averted, in 1 source',
     )
+  })
+
+  test('shows no value in any view: text, JSON, inspection', () => {
+    const c = cell(unique('c'), { token: 's3cr3t-1' })
+    const observation = watch()
+    call(() => {
+      c.get()
+      detach(() => c.set({ token: 's3cr3t-2' }))
+      c.get()
+    })
+    const everything = { showHidden: true, depth: Infinity, getters: true, customInspect: false }
+    const views = [observation, observation.report(), onMethod({ run() {} }, 'run', 'run')].flatMap(
+      (each) => [String(each), JSON.stringify(each), inspect(each, everything)],
+    )
+    expect(inspect(c.get(), everything)).toContain('s3cr3t-2')
+    expect(views.filter((view) => view.includes('s3cr3t'))).toEqual([])
   })
 
   test('that saw nothing says what may be missing', () => {
