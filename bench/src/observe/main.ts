@@ -97,8 +97,8 @@ async function buildInto(folder: string): Promise<void> {
     esbuildPlugins: [
       {
         name: 'without channels',
-        setup({ onLoad }) {
-          onLoad({ filter: /packages.core.src.*\.ts$/ }, ({ path }) => ({
+        setup(plugin) {
+          plugin.onLoad({ filter: /packages.core.src.*\.ts$/ }, ({ path }) => ({
             loader: 'ts',
             contents: withoutChannels(readFileSync(path, 'utf8')),
           }))

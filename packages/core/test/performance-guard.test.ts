@@ -6,6 +6,7 @@
  * What things really cost is measured by `npm run bench`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { channel } from 'node:diagnostics_channel'
 import { expect, test } from 'vitest'
 import { cell, memo, withEpoch } from 'withepoch'
 
@@ -40,6 +41,8 @@ const times = (count: number, work: (index: number) => unknown) => (): void => {
 const first = cell('guard.first', 0)
 const enter = times(500, () => withEpoch({ ifNested: 'fresh' }, () => 1))
 const write = times(2_000, (index) => first.set(index))
+/** With a listener on every channel each read and write is told of, which costs several times what it does itself. */
+const TELLING = channel('withepoch:source:read').hasSubscribers ? 20 : 1
 /** What the machine does in the time, whatever the library does: a yardstick that no number of cells or epochs changes. */
 const storage = new AsyncLocalStorage<{ value: number }>()
 const enterBare = times(500, () => storage.run({ value: 1 }, () => 1))
@@ -53,7 +56,7 @@ test('a read costs a look-up, not a search: inside, less than 20 × a bare getSt
       { value: 1 },
       times(2_000, () => (sum += storage.getStore()!.value)),
     )
-  expect(ratio(ours, bare, 20)).toBeLessThan(20)
+  expect(ratio(ours, bare, 20 * TELLING)).toBeLessThan(20 * TELLING)
 })
 
 test('a handle saves the look-up: less than 1.5 × a read by the source', () => {
@@ -85,7 +88,7 @@ test('a memo hit computes nothing: less than a tenth of computing', () => {
 test('with 20,000 cells, entry and a write still cost what they do: less than 40 × a bare run', () => {
   for (let index = 0; index < 20_000; index++) cell(`guard.more.${index}`, index)
   expect(ratio(enter, enterBare, 40)).toBeLessThan(40)
-  expect(ratio(write, writeBare, 40)).toBeLessThan(40)
+  expect(ratio(write, writeBare, 40 * TELLING)).toBeLessThan(40 * TELLING)
 })
 
 test('with 5,000 open epochs too', async () => {
@@ -95,7 +98,7 @@ test('with 5,000 open epochs too', async () => {
   )
   try {
     expect(ratio(enter, enterBare, 40)).toBeLessThan(40)
-    expect(ratio(write, writeBare, 40)).toBeLessThan(40)
+    expect(ratio(write, writeBare, 40 * TELLING)).toBeLessThan(40 * TELLING)
   } finally {
     for (const each of close) each()
     await Promise.all(open)

@@ -441,9 +441,13 @@ describe('an observation', () => {
       c.get()
     })
     const everything = { showHidden: true, depth: Infinity, getters: true, customInspect: false }
-    const views = [observation, observation.report(), onMethod({ run() {} }, 'run', 'run')].flatMap(
-      (each) => [String(each), JSON.stringify(each), inspect(each, everything)],
-    )
+    const report = observation.report()
+    const objects = [observation, report, onMethod({ run() {} }, 'run', 'run')]
+    const views = [
+      String(observation),
+      JSON.stringify(report),
+      ...objects.map((each) => inspect(each, everything)),
+    ]
     expect(inspect(c.get(), everything)).toContain('s3cr3t-2')
     expect(views.filter((view) => view.includes('s3cr3t'))).toEqual([])
   })
