@@ -27,7 +27,7 @@ export interface Carrier {
   /** Version and place of the copy that made this carrier, for messages. */
   readonly version: string
   readonly path: string
-  /** How many epochs are open: reads skip the async-local look-up while it is 0. */
+  /** How many epochs are open, and one more in strict mode: reads skip the async-local look-up while it is 0. */
   open: number
   /** True while a source's getter runs: whatever it reads is live. */
   sampling: boolean

@@ -76,7 +76,7 @@ export function configure(settings: Settings): () => void {
   requirePositive(settings.maxAgeMs, call, 'maxAgeMs')
   requireWord(settings.ifOverdue, call, 'ifOverdue', ['report', 'close'])
   const { strict, observe, captureStacks, maxAgeMs, ifOverdue } = carrier
-  carrier.strict = settings.strict ?? strict
+  setStrict(settings.strict ?? strict)
   carrier.observe = settings.observe ?? observe
   carrier.captureStacks = settings.captureStacks ?? captureStacks
   carrier.ifOverdue = settings.ifOverdue ?? ifOverdue
@@ -85,8 +85,15 @@ export function configure(settings: Settings): () => void {
   if ('maxAgeMs' in settings) carrier.maxAgeMs = settings.maxAgeMs
   if (carrier.maxAgeMs !== undefined) watchAges(carrier.maxAgeMs)
   return function restoreSettings() {
-    Object.assign(carrier, { strict, observe, captureStacks, maxAgeMs, ifOverdue })
+    setStrict(strict)
+    Object.assign(carrier, { observe, captureStacks, maxAgeMs, ifOverdue })
     rememberLateReaders(lateReaders)
     if (maxAgeMs !== undefined) watchAges(maxAgeMs)
   }
+}
+
+/** In strict mode a late read must be refused though nobody is open, so reads have to look. */
+function setStrict(strict: boolean): void {
+  carrier.open += Number(strict) - Number(carrier.strict)
+  carrier.strict = strict
 }

@@ -135,7 +135,7 @@ export class Source<T> {
    */
   get(): T {
     // Nobody is pinned and nobody asks about reads: spare the async-local look-up, which costs more than the read.
-    if (carrier.open === 0 && !carrier.strict && !sourceLateRead.hasSubscribers && !sourceRead.hasSubscribers)
+    if (carrier.open === 0 && !sourceLateRead.hasSubscribers && !sourceRead.hasSubscribers)
       return this.liveNow()
     const scope = currentScope()
     return scope === undefined ? this.readLive('live') : scope.read(this)
