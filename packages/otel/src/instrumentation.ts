@@ -77,7 +77,7 @@ export class WithEpochInstrumentation {
   }
 
   /** `enabled` says whether it listens now. */
-  getConfig(): WithEpochInstrumentationConfig {
+  getConfig(): { enabled: boolean; drift: boolean } {
     return { enabled: this.#unsubscribes.length > 0, drift: this.#drift }
   }
 

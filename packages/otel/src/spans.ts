@@ -47,7 +47,7 @@ export class EpochSpans {
   happened(name: string, event: SourceEvent): void {
     const span = trace.getActiveSpan()
     const { epoch, source } = event
-    if (span === undefined || epoch === undefined) return
+    if (span === undefined || epoch === undefined || !isSampled(span)) return
     if (span.isRecording() && epoch.version !== undefined) this.#take(span, epoch)
     const { counts } = this.#toldOf(epoch)
     const bySource = counts.get(name) ?? new Map<string, number>()
@@ -68,8 +68,7 @@ export class EpochSpans {
   /** Work that outlived its request has a span that was ended and takes no events: a span of its own, in the same trace. */
   #tell(span: Span, name: string, attributes: Attributes): void {
     if (span.isRecording()) span.addEvent(name, attributes)
-    else if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0)
-      this.tracer.startSpan(name, { attributes }).end()
+    else this.tracer.startSpan(name, { attributes }).end()
   }
 
   #toldOf(epoch: Epoch): Told {
@@ -77,6 +76,11 @@ export class EpochSpans {
     if (told === undefined) this.#told.set(epoch, (told = { counts: new Map() }))
     return told
   }
+}
+
+/** Whether the trace is to be kept, also when the span has ended. */
+function isSampled(span: Span): boolean {
+  return span.isRecording() || (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
 export function epochAttributes({ id, name, version }: Epoch): Attributes {
