@@ -61,7 +61,7 @@ describe('disabled', () => {
   })
 
   test('spans and counts get nothing more, and what was counted as open is taken back', async () => {
-    const { tracer, span, value } = startTelemetry()
+    const { tracer, span, value, collect } = startTelemetry()
     const instrumentation = instrument()
     let settle = () => {}
     const open = withEpoch({ name: 'open' }, () => new Promise<void>((resolve) => (settle = resolve)))
@@ -81,10 +81,26 @@ describe('disabled', () => {
     settle()
     await open
     expect(await active()).toBe(0) // it was not seen to open, so its close is not counted
+    expect((await collect()).get('withepoch.epoch.active')?.dataPoints).toHaveLength(1)
     withEpoch({ name: 'open' }, () => {})
     expect(await value('withepoch.epoch.duration', { 'withepoch.epoch.name': 'open' })).toMatchObject({
       count: 1,
     })
+  })
+})
+
+test('disabled, it observes nothing: what a collection finds is what it was last told', async () => {
+  const { value } = startTelemetry()
+  const instrumentation = instrument()
+  const waiting = () => value('withepoch.retire.backlog', { 'withepoch.retire.state': 'waiting' })
+  expect(await waiting()).toBe(0)
+  instrumentation.disable()
+  const pool = aCell('old', { retire: () => {} })
+  await withEpoch(async () => {
+    elsewhere(() => pool.set('new'))
+    expect(await waiting()).toBe(0)
+    instrumentation.enable()
+    expect(await waiting()).toBe(1)
   })
 })
 
@@ -97,6 +113,7 @@ test('enabled twice, it counts once', async () => {
   expect(await value('withepoch.epoch.duration', { 'withepoch.epoch.name': 'page' })).toMatchObject({
     count: 1,
   })
+  expect(await value('withepoch.epoch.active', { 'withepoch.epoch.name': 'page' })).toBe(0)
   instrumentation.disable()
   expect(listenedTo()).toEqual([])
 })

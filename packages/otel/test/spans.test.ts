@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { bind, type Epoch, source, withEpoch } from 'withepoch'
 import { EpochSpanProcessor } from '@withepoch/otel'
 import { aCell, aName, elsewhere } from './a-cell.js'
-import { after, instrument, startTelemetry } from './telemetry.js'
+import { after, complaints, instrument, startTelemetry } from './telemetry.js'
 
 const eventsOf = (span: { events: ReadonlyArray<{ name: string; attributes?: object | undefined }> }) =>
   span.events.map(({ name, attributes }) => ({ name, ...attributes }))
@@ -61,12 +61,14 @@ describe('the span in which an epoch opens', () => {
 
   test('takes nothing when it was ended before, and nothing is complained of', () => {
     const { tracer, span } = startTelemetry()
+    const heard = complaints()
     instrument()
     tracer.startActiveSpan('request', (active) => {
       active.end()
       withEpoch({ name: 'late.start' }, () => {})
     })
     expect(span('request').attributes).toEqual({})
+    expect(heard).toEqual([])
   })
 })
 
@@ -211,6 +213,7 @@ describe('drift', () => {
 
   test('after the span has ended, the epoch still being open, is a span of its own in the same trace', async () => {
     const { tracer, span, spans } = startTelemetry()
+    const heard = complaints()
     instrument()
     const locale = aCell('en')
     await tracer.startActiveSpan('request', async (request) => {
@@ -231,6 +234,7 @@ describe('drift', () => {
       'withepoch.epoch.name': 'page',
     })
     expect(span('request').attributes).not.toHaveProperty('withepoch.epoch.drifted_reads')
+    expect(heard).toEqual([])
   })
 
   test('is not watched for with drift: false, and nothing is compared', () => {

@@ -3,7 +3,7 @@
  * provider and the context manager on AsyncLocalStorage. `afterEach` takes it all down again.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { context, metrics, trace } from '@opentelemetry/api'
+import { context, diag, DiagLogLevel, metrics, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import type { SpanProcessor, ReadableSpan, Sampler } from '@opentelemetry/sdk-trace-base'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
@@ -105,6 +105,19 @@ export function startTelemetry(options: TelemetryOptions = {}): Telemetry {
       return points?.find((point) => sameAttributes(point.attributes, attributes))?.value
     },
   }
+}
+
+/** What OpenTelemetry complains of from here on: a write to a span that has ended, for one. */
+export function complaints(): unknown[] {
+  const heard: unknown[] = []
+  const hear = (message: string) => void heard.push(message)
+  const ignore = () => {}
+  diag.setLogger(
+    { error: hear, warn: hear, info: ignore, debug: ignore, verbose: ignore },
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
+  )
+  after(() => diag.disable())
+  return heard
 }
 
 /** An instrumentation that is disabled when the test is over. */
