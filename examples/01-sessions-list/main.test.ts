@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import type { Channel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -9,6 +10,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { create as createTarball } from 'tar'
+import { readRecording } from '@withepoch/timeline'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Frame, Report } from '@withepoch/observe'
@@ -16,13 +18,12 @@ import { type Actor, startActors } from './src/actors.js'
 import { type Gateway, type Mode, type SessionsList, startGateway } from './src/gateway.js'
 import { recordCalls } from './src/measurement.js'
 import { normaliseModelId } from './src/model-id.js'
-import { renderPage, renderSvg } from './src/picture.js'
 import { forgetPluginMetadata, MANIFEST_FILE, scanCount, scanPlugins } from './src/plugin-loader.js'
 import { setActivePluginRegistry } from './src/plugin-registry.js'
 import { fetchRealManifests, OPENCLAW, REAL_MANIFESTS } from './src/real-manifests.js'
-import { Recording } from './src/recording.js'
 import { RpcClient } from './src/rpc-client.js'
-import { rowChannel, type RowSeen } from './src/trace.js'
+import { callsOf, renderTimeline } from './src/timeline.js'
+import { rowChannel, type RowSeen, type Write, writeChannel } from './src/trace.js'
 import { prepareWorkspaces, type Workspaces } from './src/workspaces.js'
 
 const PLUGINS = 60
@@ -89,6 +90,17 @@ function moveOnAfterEachRow(): void {
   cleanups.push(() => {
     rowChannel.unsubscribe(listener)
   })
+}
+
+/** What a channel says until the test ends. */
+function listenTo<T>(channel: Channel): T[] {
+  const heard: T[] = []
+  const listener = (event: unknown) => void heard.push(event as T)
+  channel.subscribe(listener)
+  cleanups.push(() => {
+    channel.unsubscribe(listener)
+  })
+  return heard
 }
 
 function startTurns(): void {
@@ -160,8 +172,8 @@ describe('with epochs', () => {
     const expected = new Map<string, SessionsList['rows']>()
     for (const [n, dir] of workspaces.workspaceDirs.entries()) expected.set(dir, await idleRows(n, 40))
     const client = await clientOf('epoch')
-    const recording = new Recording()
-    cleanups.push(() => void recording.stop())
+    const rowsSeen = listenTo<RowSeen>(rowChannel)
+    const writes = listenTo<Write>(writeChannel)
     startTurns()
     for (let call = 0; call < 10; call++) {
       const { rows, provenance } = await list(client, 40)
@@ -170,19 +182,16 @@ describe('with epochs', () => {
       expect(seen.size).toBe(1)
       expect(rows).toEqual(expected.get([...seen][0]!))
     }
-    expect(recording.rows).toHaveLength(400)
+    expect(rowsSeen).toHaveLength(400)
     // The load was there: the actors wrote during the calls.
-    expect(new Set(recording.writes.map((write) => write.workspaceDir)).size).toBe(
-      workspaces.workspaceDirs.length,
-    )
-    expect(recording.writes.length).toBeGreaterThan(20)
+    expect(new Set(writes.map((write) => write.workspaceDir)).size).toBe(workspaces.workspaceDirs.length)
+    expect(writes.length).toBeGreaterThan(20)
   })
 
   test('two calls pinned to different workspaces do not take the slot from each other', async () => {
     const gateway = await startGatewayFor('epoch')
     const [first, second] = [await connect(gateway), await connect(gateway)]
-    const recording = new Recording()
-    cleanups.push(() => void recording.stop())
+    const rowsSeen = listenTo<RowSeen>(rowChannel)
     // The second comes in, into another workspace, when the first has its first row.
     const firstRow = new Promise<void>((resolve) => {
       const listener = () => {
@@ -202,7 +211,7 @@ describe('with epochs', () => {
       [dirOf(0)],
       [dirOf(1)],
     ])
-    const order = recording.rows.map((row) => row.call)
+    const order = rowsSeen.map((row) => row.call)
     const changes = order.filter((call, at) => at > 0 && call !== order[at - 1]).length
     expect(changes).toBeGreaterThan(10) // they did run side by side
   })
@@ -328,15 +337,14 @@ describe.each(['live', 'epoch', 'derived'] as const)('JSON-RPC 2.0, %s', (mode) 
   })
 
   test('a notification runs and is not answered, nor is its error', async () => {
-    const recording = new Recording()
-    cleanups.push(() => void recording.stop())
+    const rowsSeen = listenTo<RowSeen>(rowChannel)
     const { ask, tell } = await rawClient(mode)
     tell(JSON.stringify(request(undefined, { limit: 2 })))
     tell(JSON.stringify(request(undefined, { limit: 'two' })))
     tell(JSON.stringify([request(undefined, { limit: 3 })]))
     const answer = (await ask(JSON.stringify(request('after', { limit: 40 })))) as { id: string }
     expect(answer.id).toBe('after')
-    expect(recording.rows).toHaveLength(2 + 3 + 40)
+    expect(rowsSeen).toHaveLength(2 + 3 + 40)
   })
 
   test('a batch is answered by an array, errors among it and notifications left out', async () => {
@@ -470,39 +478,39 @@ test('real manifests are taken from the tarball whole, and nothing else is', asy
   expect(served).toEqual([])
 })
 
-describe('the picture', () => {
-  const outside = /https?:|\bsrc=|href|url\(|@import|<script|<link/
-
-  test('marks every row, scan and turn of the recorded calls, and needs no network', async () => {
-    const calls = await recordCalls(workspaces, 20)
-    const [live, epoch, shared] = calls
-    expect(calls.map((call) => [call.mode, call.rows.length])).toEqual([
+describe('the timeline', () => {
+  test('shows every row, scan and turn of the recorded calls, and the picture needs no network', async () => {
+    const file = path.join(dataDir, 'recorded.jsonl')
+    await recordCalls(workspaces, 20, file)
+    const recording = await readRecording(file)
+    expect([recording.problems, recording.truncated]).toEqual([[], false])
+    const [live, epoch, shared] = callsOf(recording)
+    expect([live, epoch, shared].map((call) => [call!.mode, call!.rows.length])).toEqual([
       ['live', 20],
       ['epoch', 20],
       ['derived', 20],
     ])
-    expect(new Set(live!.rows.map((row) => row.letter)).size).toBeGreaterThan(1)
-    expect(live!.scans.length).toBeGreaterThanOrEqual(10)
-    expect(new Set(epoch!.rows.map((row) => row.letter)).size).toBe(1)
-    expect(epoch!.scans.length).toBeLessThanOrEqual(1)
-    expect(new Set(shared!.rows.map((row) => row.letter)).size).toBe(1)
+    expect(new Set(live!.rows).size).toBeGreaterThan(1)
+    expect(live!.scans).toBeGreaterThanOrEqual(10)
+    expect(new Set(epoch!.rows).size).toBe(1)
+    expect(epoch!.scans).toBeLessThanOrEqual(1)
+    expect(new Set(shared!.rows).size).toBe(1)
+    const names = recording.events.filter((event) => event.type === 'epoch:open').map((event) => event.name)
+    expect(names.filter((name) => name === 'sessions.list')).toHaveLength(4)
 
-    const svg = renderSvg(calls, 'about <this>')
-    const times = (text: string, part: RegExp) => text.match(part)?.length ?? 0
-    const scans = calls.flatMap((call) => call.scans).length
-    expect(times(svg, /<title>row \d+ resolved with workspace/g)).toBe(60)
-    expect(times(svg, /<title>scan of workspace/g)).toBe(scans)
-    expect(times(svg, /<title>(agent|cron) [A-E] sets workspace/g)).toBe(
-      calls.flatMap((call) => call.writes).length,
+    const { svg, page } = await renderTimeline(file, 'about <this>')
+    const times = (part: RegExp) => svg.match(part)?.length ?? 0
+    expect(times(/<title>row \d+, [A-E]<\/title>/g)).toBe(60)
+    expect(times(/<title>[A-E]: [\d.]+ ms<\/title><rect [^>]*class="span"/g)).toBe(
+      live!.scans + epoch!.scans + shared!.scans,
     )
+    expect(times(/<title>(agent|cron) [A-E]: /g)).toBeGreaterThan(15)
     expect(svg).toContain('about &#60;this&#62;')
-    expect(svg.replace(' xmlns="http://www.w3.org/2000/svg"', '')).not.toMatch(outside)
-
-    const page = renderPage(calls, 'about <this>')
-    expect(page).not.toMatch(outside)
-    expect(page).toContain('prefers-color-scheme: dark')
-    expect(times(page, /<svg /g)).toBe(3)
-    expect(times(page, /<title>scan of workspace/g)).toBe(3 * scans)
+    expect(svg).toContain('prefers-color-scheme:dark')
+    expect(svg.replace('xmlns="http://www.w3.org/2000/svg"', '')).not.toMatch(
+      /https?:|href|url\(|@import|<script/,
+    )
+    expect(page).toContain("default-src 'none'")
   })
 })
 
@@ -532,7 +540,7 @@ describe('the demo', { timeout: 60_000 }, () => {
     path.join(dataDir, 'demo'),
   ]
 
-  test('prints a JSON array and nothing else, and draws the picture', async () => {
+  test('prints a JSON array and nothing else, and writes timeline and picture', async () => {
     const svgFile = path.join(dataDir, 'demo', 'picture.svg')
     const { code, stdout, stderr } = await demo('--json', '--svg', svgFile, ...small())
     expect([code, stderr]).toEqual([0, ''])
@@ -560,12 +568,12 @@ describe('the demo', { timeout: 60_000 }, () => {
     )
   })
 
-  test('prints a table without colour where there is no terminal, and says where the picture is', async () => {
+  test('prints a table without colour where there is no terminal, and says where the timeline is', async () => {
     const { code, stdout } = await demo(...small())
     expect(code).toBe(0)
     expect(stdout).not.toContain('\u001B')
     expect(stdout).toMatch(/│\s+6 │ epoch   │ busy │\s+[01] │\s+1 │/)
-    expect(stdout).toMatch(/Picture: .*sessions-list\.html\n$/)
+    expect(stdout).toMatch(/Timeline: .*sessions-list\.html\n$/)
   })
 
   test.each([

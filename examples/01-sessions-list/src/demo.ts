@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: prepares the workspaces, measures, prints the table and draws the picture. What it prints for people
+ * `npm run demo`: prepares the workspaces, measures, prints the table and makes the timeline. What it prints for people
  * on the way goes to stderr, and only to a terminal. It does not know how anything is measured or drawn.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import ora from 'ora'
 import { CLIENTS, measure, recordCalls } from './measurement.js'
-import { renderPage, renderSvg } from './picture.js'
 import { REAL_MANIFESTS } from './real-manifests.js'
 import { renderTable } from './table.js'
+import { renderTimeline } from './timeline.js'
 import { describeManifests, prepareWorkspaces, type WorkspacesOptions } from './workspaces.js'
 
 const HELP = `Lists sessions on an idle and on a busy gateway, without and with epochs.
@@ -19,11 +19,11 @@ Usage: npm run demo -- [options]
 
   --real           read the 91 manifests of openclaw@2026.5.22 instead of generated ones; fetched once
   --json           print the table as a JSON array and nothing else
-  --svg <file>     write the picture alone as an SVG too
+  --svg <file>     write a picture of one call per mode as an SVG too
   --rows <list>    how many sessions to list (default 13,50,200)
   --calls <n>      calls per line of the table (default 5), by ${CLIENTS} clients in turn
   --plugins <n>    generated plugins per workspace (default 150)
-  --data <folder>  where to keep workspaces, sessions and the picture (default .data in the example's folder)
+  --data <folder>  where to keep workspaces, sessions and the timeline (default .data in the example's folder)
   --help           print this
 
 Colour and progress appear on a terminal only; NO_COLOR switches colour off.
@@ -73,19 +73,21 @@ async function main(args: string[]): Promise<void> {
         spinner.text = `call ${done + 1} of ${total} · ${now.mode}, ${now.load}, ${now.rows} rows`
       },
     })
-    spinner.text = 'recording the calls of the picture'
-    const recorded = await recordCalls(workspaces, PICTURE_ROWS)
+    spinner.text = 'recording the calls of the timeline'
+    const recording = path.join(data, 'sessions-list.jsonl')
+    await recordCalls(workspaces, PICTURE_ROWS, recording)
     const about = describeManifests(manifests, manifests === 'real' ? REAL_MANIFESTS : manifests.generated)
+    const timeline = await renderTimeline(recording, about)
     const page = path.join(data, 'sessions-list.html')
-    await write(page, renderPage(recorded, about))
-    if (svg !== undefined) await write(svg, renderSvg(recorded, about))
+    await write(page, timeline.page)
+    if (svg !== undefined) await write(svg, timeline.svg)
     spinner.stop()
 
     if (json) process.stdout.write(`${JSON.stringify(cells, null, 2)}\n`)
     else {
       process.stdout.write(`${about}; ${CLIENTS} clients, ${calls} calls per line.\n\n`)
       process.stdout.write(`${renderTable(cells, { colour: colourOn(process.stdout) })}\n\n`)
-      process.stdout.write(`Picture: ${path.relative(process.cwd(), page)}\n`)
+      process.stdout.write(`Timeline: ${path.relative(process.cwd(), page)}\n`)
     }
     const broken = cells.filter((cell) => cell.mode !== 'live' && (cell.scans > 1 || cell.workspaces !== 1))
     if (broken.length > 0) {

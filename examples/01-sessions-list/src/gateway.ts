@@ -94,7 +94,7 @@ async function listSessions(
 ): Promise<SessionsList> {
   const { limit, provenance } = checkParams(ListParams, params)
   const call = ++calls
-  publishCall(callStartChannel, call)
+  publishCall(callStartChannel, { call })
   let scans = 0
   const countedPlugins = (): PluginMetadata => {
     const before = scanCount()
@@ -112,18 +112,16 @@ async function listSessions(
     const resolved = await resolveSessionRow(session, index, store, countedPlugins)
     if (rowChannel.hasSubscribers) {
       const { workspaceDir } = resolved
-      const seen: RowSeen = { call, row: rows.length, workspaceDir, atMs: performance.now() }
+      const seen: RowSeen = { call, row: rows.length, workspaceDir }
       rowChannel.publish(seen)
     }
     rows.push(resolved.row)
     workspaceDirs.push(resolved.workspaceDir)
   }
-  publishCall(callEndChannel, call)
+  publishCall(callEndChannel, { call })
   return provenance ? { rows, provenance: { call, scans, workspaceDirs } } : { rows }
 }
 
-function publishCall(channel: typeof callStartChannel, call: number): void {
-  if (!channel.hasSubscribers) return
-  const event: CallEvent = { call, atMs: performance.now() }
-  channel.publish(event)
+function publishCall(channel: typeof callStartChannel, event: CallEvent): void {
+  if (channel.hasSubscribers) channel.publish(event)
 }

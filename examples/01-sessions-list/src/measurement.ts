@@ -7,8 +7,8 @@ import { z } from 'zod'
 import { type Actor, loadRegistry, startActors } from './actors.js'
 import { type Mode, modes, startGateway } from './gateway.js'
 import { setActivePluginRegistry } from './plugin-registry.js'
-import { Recording } from './recording.js'
 import { RpcClient } from './rpc-client.js'
+import { recordTimeline } from './timeline.js'
 import { workspaceLetter, type Workspaces } from './workspaces.js'
 
 const loads = ['idle', 'busy'] as const
@@ -73,36 +73,25 @@ export async function measure(options: MeasureOptions): Promise<Cell[]> {
   return cells.toSorted((a, b) => a.rows - b.rows)
 }
 
-/** One busy call, as the channels saw it: what the picture is drawn from. */
-export type RecordedCall = {
-  mode: Mode
-  startMs: number
-  endMs: number
-  /** Who took turns, with the letter of the own workspace. */
-  actors: readonly { name: string; letter: string }[]
-  writes: readonly { actor: string; letter: string; atMs: number }[]
-  scans: readonly { letter: string; plugins: number; startMs: number; endMs: number }[]
-  rows: readonly { letter: string; atMs: number }[]
-}
-
-/** Of two busy calls the second, so that the actors are in full swing when it comes in. */
-export async function recordCalls(workspaces: Workspaces, rows: number): Promise<RecordedCall[]> {
-  const recorded: RecordedCall[] = []
-  for (const mode of modes) {
-    await withGateway({ mode, workspaces, clients: 1 }, async ([client]) => {
-      const recording = new Recording()
-      try {
+/**
+ * Records two busy calls per mode into a file; the picture shows the second of each, for which the actors are in full
+ * swing when it comes in.
+ */
+export async function recordCalls(workspaces: Workspaces, rows: number, file: string): Promise<void> {
+  const recorder = recordTimeline(file)
+  try {
+    for (const mode of modes) {
+      recorder.mode = mode
+      await withGateway({ mode, workspaces, clients: 1 }, async ([client]) => {
         await underLoad('busy', workspaces, async () => {
           await listOnce(client!, rows)
           await listOnce(client!, rows)
         })
-      } finally {
-        recording.stop()
-      }
-      recorded.push(lastCallOf(recording, mode, workspaces))
-    })
+      })
+    }
+  } finally {
+    await recorder.stop()
   }
-  return recorded
 }
 
 type Call = { scans: number; workspaces: number; ms: number }
@@ -180,27 +169,4 @@ function median(values: readonly number[]): number {
 
 function round(value: number): number {
   return Math.round(value * 100) / 100
-}
-
-function lastCallOf(recording: Recording, mode: Mode, workspaces: Workspaces): RecordedCall {
-  const { call, atMs: startMs } = recording.callStarts.at(-1)!
-  const { atMs: endMs } = recording.callEnds.at(-1)!
-  // The last write before the call says who was active when it came in.
-  const from = recording.writes.findLastIndex((write) => write.atMs <= startMs)
-  const writes = recording.writes.slice(Math.max(from, 0)).filter((write) => write.atMs < endMs)
-  const scans = recording.scans.filter((scan) => scan.startMs >= startMs && scan.endMs <= endMs)
-  const rows = recording.rows.filter((row) => row.call === call)
-  const withLetter = <T extends { workspaceDir: string }>({ workspaceDir, ...event }: T) => ({
-    ...event,
-    letter: workspaceLetter(workspaceDir),
-  })
-  return {
-    mode,
-    startMs,
-    endMs,
-    actors: actorsOf(workspaces).map(withLetter),
-    writes: writes.map(withLetter),
-    scans: scans.map(withLetter),
-    rows: rows.map(withLetter),
-  }
 }

@@ -51,7 +51,7 @@ export function scanPlugins(workspaceDir: string): PluginMetadata {
   )
   const metadata = { workspaceDir, plugins, providers: providersOf(plugins) }
   if (scanChannel.hasSubscribers) {
-    const scan: Scan = { workspaceDir, plugins: plugins.length, startMs, endMs: performance.now() }
+    const scan: Scan = { workspaceDir, plugins: plugins.length, tookMs: performance.now() - startMs }
     scanChannel.publish(scan)
   }
   return metadata

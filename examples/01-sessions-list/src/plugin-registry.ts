@@ -20,7 +20,7 @@ export function setActivePluginRegistry(registry: PluginRegistry, actor: string)
   state.registry = registry
   state.workspaceDir = registry.workspaceDir
   if (writeChannel.hasSubscribers) {
-    const write: Write = { actor, workspaceDir: registry.workspaceDir, atMs: performance.now() }
+    const write: Write = { actor, workspaceDir: registry.workspaceDir }
     writeChannel.publish(write)
   }
 }
