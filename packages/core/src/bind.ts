@@ -50,6 +50,8 @@ export function detach<R>(fn: () => R): R {
 }
 
 const BOUND = Symbol.for('withepoch.boundEmitter')
+/** What an emitter must have for its listeners to be bound, and found again. */
+const NEEDED = ['on', 'removeListener', 'rawListeners'] as const
 /** On a bound listener: the one that was added, by which it is taken away. */
 const ORIGINAL: unique symbol = Symbol.for('withepoch.originalListener')
 
@@ -59,7 +61,8 @@ const ORIGINAL: unique symbol = Symbol.for('withepoch.originalListener')
  *
  * Use it on requests, responses and sockets, whose events come from the connection.
  *
- * **Caveat** It replaces seven methods on this one object. For an `EventTarget` use `bind(listener)`.
+ * **Caveat** It replaces seven methods on this one object. For an `EventTarget`, a `MessagePort`, or an emitter that is
+ * not Node's, use `bind(listener)`.
  *
  * @returns the same emitter.
  * @throws INVALID_ARGUMENT when it is not an emitter.
@@ -74,12 +77,10 @@ const ORIGINAL: unique symbol = Symbol.for('withepoch.originalListener')
  * seen // => ['listener']
  */
 export function bindEmitter<E extends EventEmitter>(emitter: E): E {
-  if (typeof emitter?.on !== 'function' || typeof emitter.removeListener !== 'function') {
-    const hint = typeof (emitter as unknown as EventTarget | undefined)?.addEventListener === 'function'
+  if (NEEDED.some((method) => typeof emitter?.[method] !== 'function')) {
     throw new EpochError(
       'INVALID_ARGUMENT',
-      `bindEmitter(emitter): expected an EventEmitter, got ${kindOf(emitter)}.` +
-        (hint ? ' It is an EventTarget: pass bind(listener) to addEventListener instead.' : ''),
+      `bindEmitter(emitter): expected an EventEmitter, got ${kindOf(emitter)}.${hintFor(emitter)}`,
     )
   }
   if (Object.hasOwn(emitter, BOUND)) return emitter
@@ -114,6 +115,16 @@ export function bindEmitter<E extends EventEmitter>(emitter: E): E {
     Object.defineProperty(emitter, key, { value: methods[key as string], configurable: true, writable: true })
   }
   return emitter
+}
+
+/** What to do with one that is no EventEmitter of Node's: a MessagePort has `on`, and so have emitters of others. */
+function hintFor(emitter: { addEventListener?: unknown; on?: unknown } | null | undefined): string {
+  if (typeof emitter?.addEventListener === 'function') {
+    return ' It is an EventTarget: pass bind(listener) to addEventListener instead.'
+  }
+  return typeof emitter?.on === 'function'
+    ? ' It has no rawListeners: pass bind(listener) to its `on` instead.'
+    : ''
 }
 
 type Listener = (...args: unknown[]) => unknown

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
+import { MessageChannel } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import {
   bind,
@@ -424,6 +425,26 @@ describe('bindEmitter', () => {
           'bind(listener) to addEventListener instead.',
       }),
     )
+    const { port1 } = new MessageChannel() // has `on` and `off` as well
+    expect(() => bindEmitter(port1 as never)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_ARGUMENT',
+        message:
+          'bindEmitter(emitter): expected an EventEmitter, got an object (MessagePort). It is an EventTarget: pass ' +
+          'bind(listener) to addEventListener instead.',
+      }),
+    )
+    port1.close()
+    const lookalike = { on() {}, off() {}, removeListener() {} } // as eventemitter3 and others are
+    expect(() => bindEmitter(lookalike as never)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_ARGUMENT',
+        message:
+          'bindEmitter(emitter): expected an EventEmitter, got an object (Object). It has no rawListeners: pass ' +
+          'bind(listener) to its `on` instead.',
+      }),
+    )
+    expect(Object.keys(lookalike)).toEqual(['on', 'off', 'removeListener'])
     for (const [value, kind] of [
       [undefined, 'undefined'],
       [null, 'null'],
