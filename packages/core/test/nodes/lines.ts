@@ -4,7 +4,7 @@
  * async_hooks, 24 and 26 by AsyncContextFrame, which differ in what a callback sees, so one line does not speak for the
  * others. The binaries are npm packages, at exact versions, in `runtimes/`; `npm run test:nodes` installs them first.
  *
- * Ends with a table, and with status 1 if a test failed, or did not run, or ended differently on one line.
+ * Ends with a table and `N passed, N failed`, and with status 1 if a test failed, or did not run, or ended differently on one line.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -58,6 +58,11 @@ const failed = lines.some(({ ends }) => ends.size === 0 || count(ends, 'failed')
 process.stdout.write(
   `\n${lines.length} lines, ${differences.length} difference(s), ${failed ? 'with failures' : 'no failures'} (seed ${seed})\n`,
 )
+const [sumPassed, sumFailed] = ['passed', 'failed'].map((how) =>
+  lines.reduce((sum, { ends }) => sum + count(ends, how), 0),
+) as [number, number]
+const others = differences.length + lines.filter(({ ends }) => ends.size === 0).length
+process.stdout.write(`${sumPassed} passed, ${sumFailed === 0 ? others : sumFailed} failed\n`)
 process.exitCode = failed || differences.length > 0 ? 1 : 0
 
 async function run(name: string): Promise<Line> {
