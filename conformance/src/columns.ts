@@ -25,6 +25,8 @@ export const folders = { nodes: pathTo('../../runtimes/'), others: pathTo('../')
 /** The binaries are packages for this platform only. */
 export const isSupportedPlatform = process.platform === 'linux' && process.arch === 'x64'
 
+const NODE_IDS = ['node-20', 'node-22', 'node-24', 'node-26']
+
 /** Which of Node's two ways to keep the async context: the flag that asks for the one that is not the default. */
 const OTHER_WAY = {
   'node-22': ['node-22-acf', '--experimental-async-context-frame', 'AsyncContextFrame'],
@@ -34,9 +36,7 @@ const OTHER_WAY = {
 /** All columns; see `isInstalled`. */
 export function allColumns(): Column[] {
   return [
-    ...['node-20', 'node-22', 'node-24', 'node-26'].flatMap((id) =>
-      nodeColumns(id, `${nodes}${id}/bin/node`, versionOf(`${nodes}${id}`)),
-    ),
+    ...NODE_IDS.flatMap((id) => nodeColumns(id, `${nodes}${id}/bin/node`, versionOf(`${nodes}${id}`))),
     {
       id: 'bun',
       title: `Bun ${versionOf(`${others}@oven/bun-linux-x64`)}`,
@@ -60,10 +60,10 @@ export function allColumns(): Column[] {
   ]
 }
 
-/** For a machine that the packages do not fit: the Node that runs this, as the columns of its line. */
+/** For a machine that the packages do not fit: the Node that runs this, as the columns of its line, if it has some. */
 export function ownColumns(): Column[] {
-  const [major] = process.versions.node.split('.')
-  return nodeColumns(`node-${major}`, process.execPath, process.versions.node)
+  const id = `node-${process.versions.node.split('.')[0]}`
+  return NODE_IDS.includes(id) ? nodeColumns(id, process.execPath, process.versions.node) : []
 }
 
 export function isInstalled({ program }: Column): boolean {

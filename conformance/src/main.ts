@@ -152,6 +152,7 @@ async function runLines(): Promise<Counts> {
 
 function chosenColumns(): Column[] {
   const all = isSupportedPlatform ? allColumns() : ownColumns()
+  if (all.length === 0) process.stdout.write(`LEFT OUT: ${process.version} is on no line that has a column\n`)
   const wanted = options.only?.split(',')
   const unknown = wanted?.filter((id) => !all.some((column) => column.id === id)) ?? []
   if (unknown.length > 0) {
