@@ -183,7 +183,7 @@ seen // => ['request']
     remedy: '`bindEmitter(req)`, `bindEmitter(res)`; `withEpoch` at the door',
     text: `A client is right, also on a socket that another request opened. In a server the events of request and response come from the
 connection, so listeners see no epoch even when they were added inside one. A server that is started inside an epoch hands it to its
-handlers on most runtimes: say \`ifNested: 'fresh'\` at the door.
+handlers on most runtimes: say \`ifNested: 'fresh'\` at the door. Under Bun, \`undici\` is Bun's own, which it puts in place of the package.
 
 \`\`\`ts no-run
 createServer((req, res) =>
@@ -203,7 +203,7 @@ createServer((req, res) =>
     remedy: 'make them inside `detach`; a new epoch per message',
     text: `A handle calls back for as long as it lives, in the epoch of whoever made it, on some runtimes of whoever listened first. By then that
 epoch has long closed. Make the handle and listen to it inside \`detach\`, and open a new epoch for each message. \`bind\` is for a handle
-that serves one request.
+that serves one request. Under Bun, \`ws\` is Bun's own, which it puts in place of the package.
 
 \`\`\`ts no-run
 const socket = detach(() => new WebSocket(url))
