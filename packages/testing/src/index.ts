@@ -1,0 +1,1 @@
+export { assertNoOpenEpochs, strict } from './strict.js'
