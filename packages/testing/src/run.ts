@@ -1,0 +1,316 @@
+/**
+ * One run of a handler: the calls come in, the world changes under them, and then each answer is compared with what the
+ * handler says when it is alone in a world that stands as it stood at its entry. Snapshot isolation is that the two are
+ * equal. What else must hold is noted on the way: no load twice, no late read, no epoch left open.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Epoch, EpochEvent, SourceEvent } from 'withepoch'
+import { type Engine, enginesFor, type Engines, type Points } from './engine.js'
+import { brief, literal } from './literal.js'
+import { realSleep, realTurn } from './real-time.js'
+import type { Schedule } from './schedule.js'
+import type { AnySubject } from './subject.js'
+import { callContext, type Loads } from './watch.js'
+import { type FrozenWorld, World } from './world.js'
+
+/** What a run can find. */
+export interface Violation {
+  /**
+   * - `torn`: an answer that the handler does not give on the world of its entry.
+   * - `loaded-twice`: a watched loader was called again with what it had been called with.
+   * - `late-read`: a source was read by work whose epoch had closed.
+   * - `left-open`: an epoch was still open after the calls.
+   * - `hung`: a call did not end.
+   */
+  readonly kind: 'torn' | 'loaded-twice' | 'late-read' | 'left-open' | 'hung'
+  readonly message: string
+}
+
+/** What a run came to. */
+export interface Outcome {
+  readonly violations: readonly Violation[]
+  /** What happened, in order. */
+  readonly trace: readonly string[]
+}
+
+type Answer = { readonly value: unknown } | { readonly error: unknown }
+
+interface Call {
+  readonly label: string
+  readonly input: unknown
+  readonly loads: Loads[]
+  worlds: readonly FrozenWorld[]
+  answer: Answer | undefined
+}
+
+/** Runs are one at a time: the world is the process's. */
+let lastRun: Promise<unknown> = Promise.resolve()
+
+/** Runs a schedule; `makeEngine` for one that is driven from elsewhere. */
+export function runSchedule(
+  subject: AnySubject,
+  schedule: Schedule,
+  makeEngine?: (note: (line: string) => void) => Engine,
+): Promise<Outcome> {
+  const run = lastRun.then(() => new Run(subject, schedule).run(makeEngine))
+  lastRun = run.catch(() => {})
+  return run
+}
+
+class Run {
+  readonly #subject: AnySubject
+  readonly #schedule: Schedule
+  readonly #world: World
+  readonly #trace: string[] = []
+  readonly #violations: Violation[] = []
+  readonly #epochs = new Set<Epoch>()
+  /** Moves that are still to come, and how many points to let pass before the next. */
+  #move = 0
+  #points = 0
+
+  constructor(subject: AnySubject, schedule: Schedule) {
+    this.#subject = subject
+    this.#schedule = schedule
+    this.#world = new World(subject)
+  }
+
+  async run(makeEngine: ((note: (line: string) => void) => Engine) | undefined): Promise<Outcome> {
+    const note = (line: string): void => void this.#trace.push(line)
+    const engines = enginesFor(this.#schedule.drive)
+    const stopWatching = this.#watch()
+    try {
+      await this.#reset()
+      this.#world.become(this.#schedule.world)
+      const engine = makeEngine?.(note) ?? engines.next(this.#schedule.choices, note)
+      let calls: readonly Call[]
+      try {
+        calls = await this.#live(engine)
+      } finally {
+        engine.end()
+      }
+      await this.#closing()
+      stopWatching()
+      if (this.#violations.every(({ kind }) => kind !== 'hung')) await this.#compare(calls, engines)
+      return { violations: this.#violations, trace: this.#trace }
+    } finally {
+      stopWatching()
+      engines.end()
+      this.#world.restore()
+    }
+  }
+
+  /** The calls, the actors and the moves, all together. */
+  async #live(engine: Engine): Promise<readonly Call[]> {
+    const calls = this.#schedule.calls.map((input, index): Call => {
+      const label = this.#schedule.calls.length === 1 ? 'the call' : `call ${index + 1}`
+      return { label, input, loads: [], worlds: [], answer: undefined }
+    })
+    const points: Points = { microtask: () => this.#point(false), task: () => void this.#point(true) }
+    let open = calls.length
+    for (const [index, call] of calls.entries()) {
+      // The first comes in at once, the others when it is their turn.
+      const begin = (): void => {
+        this.#trace.push(
+          `${call.label} comes in${index > 0 || call.input !== undefined ? `: ${brief(call.input)}` : ''}`,
+        )
+        call.worlds = this.#world.candidates()
+        void this.#answer(call, engine).then((answer) => {
+          call.answer = answer
+          open--
+          this.#trace.push(`${call.label} ${said(answer)}`)
+        })
+      }
+      if (index === 0 && this.#schedule.drive === 'real') begin()
+      else void engine.pause(call.label).then(begin)
+    }
+    let failure: { error: unknown } | undefined
+    let acting = 0
+    for (const [name, actor] of Object.entries(this.#subject.actors ?? {})) {
+      acting++
+      const context = {
+        scheduler: engine.scheduler,
+        pause: async (label?: string) => {
+          await engine.pause(label ?? name)
+          return open > 0
+        },
+        set: (entry: string, value: unknown) => this.#set(entry, value, name),
+      }
+      void engine
+        .pause(name)
+        .then(() => actor(context))
+        .then(undefined, (error: unknown) => (failure = { error }))
+        .finally(() => acting--)
+    }
+    const { timeoutMs = 5_000 } = this.#subject
+    const ended = await engine.drive(
+      points,
+      () => failure !== undefined || (open === 0 && acting === 0),
+      timeoutMs,
+    )
+    this.#world.finishAll()
+    if (failure !== undefined) throw failure.error
+    if (!ended) {
+      const hanging = calls.filter(({ answer }) => answer === undefined).map(({ label }) => label)
+      this.#violate(
+        'hung',
+        `${hanging.join(' and ') || 'an actor'} had not ended after ${timeoutMs} ms of waiting` +
+          (this.#schedule.drive === 'real' ? '.' : ', and nothing was left that the kit could let go on.'),
+      )
+    }
+    for (const { loads } of calls) {
+      for (const { loader, key, by, count, max, byKey } of loads) {
+        if (count <= max) continue
+        const shown = byKey ? brief(key) : (key as unknown[]).map(brief).join(', ')
+        this.#violate(
+          'loaded-twice',
+          `${loader}(${shown}) was called ${count} times by ${by}; ${max} would do.`,
+        )
+      }
+    }
+    return calls
+  }
+
+  /** Whether a source that is pinned late may stand still is the subject's affair; here moves come as they come. */
+  #point(afterTask: boolean): boolean {
+    if (afterTask) {
+      for (const name of this.#world.advance()) this.#trace.push(`the writer of ${name} goes on`)
+    }
+    const { moves, drive } = this.#schedule
+    if (moves.length === 0) return false
+    // In real time a handler may take many turns, so the moves begin again.
+    if (this.#move === moves.length && drive === 'real') this.#move = 0
+    const move = moves[this.#move]
+    if (move === undefined) return false
+    if (this.#points++ >= move.after) {
+      this.#points = 0
+      this.#move++
+      this.#trace.push(`${move.set} = ${brief(move.to)}`)
+      this.#world.begin(move.set, move.to)
+    }
+    return true
+  }
+
+  #set(name: string, value: unknown, actor: string): void {
+    this.#trace.push(`${actor}: ${name} = ${brief(value)}`)
+    this.#world.set(name, value)
+  }
+
+  async #answer(call: Pick<Call, 'label' | 'input' | 'loads'>, engine: Engine): Promise<Answer> {
+    const context = {
+      scheduler: engine.scheduler,
+      pause: (label?: string) => engine.pause(label ?? `${call.label} goes on`),
+    }
+    try {
+      // No `await` before it: the handler has to be called in the step in which the world was looked at.
+      const result = callContext.run(call, () => this.#subject.handler(call.input, context))
+      return { value: await pulled(await result) }
+    } catch (error) {
+      return { error }
+    }
+  }
+
+  /** What the handler says when it is alone in each world that a call may have seen. */
+  async #compare(calls: readonly Call[], engines: Engines): Promise<void> {
+    const known: Array<{ input: unknown; world: FrozenWorld; answer: Answer | undefined }> = []
+    for (const { label, input, worlds, answer } of calls) {
+      const frozen: Array<Answer | undefined> = []
+      for (const world of worlds) {
+        let one = known.find((other) => isDeepStrictEqual([other.input, other.world], [input, world]))
+        if (one === undefined)
+          known.push((one = { input, world, answer: await this.#alone(input, world, engines) }))
+        frozen.push(one.answer)
+      }
+      if (frozen.some((each) => each === undefined)) {
+        this.#violate('hung', `The handler, alone in a world that does not change, did not end.`)
+      } else if (!frozen.some((each) => this.#isSame(answer!, each!))) {
+        const wanted = worlds.map((world, index) => `${said(frozen[index]!)} on ${literal(world)}`)
+        this.#violate(
+          'torn',
+          `${label} ${said(answer!)}, but alone in the world of its entry it ${wanted.join(', or ')}.`,
+        )
+      }
+    }
+  }
+
+  async #alone(input: unknown, world: FrozenWorld, engines: Engines): Promise<Answer | undefined> {
+    await this.#reset()
+    this.#world.become(world)
+    const engine = engines.next([], () => {})
+    try {
+      let answer: Answer | undefined
+      void this.#answer({ label: 'a call alone', input, loads: [] }, engine).then((each) => (answer = each))
+      const still: Points = { microtask: () => false, task() {} }
+      await engine.drive(still, () => answer !== undefined, this.#subject.timeoutMs ?? 5_000)
+      return answer
+    } finally {
+      engine.end()
+    }
+  }
+
+  #isSame(one: Answer, other: Answer): boolean {
+    if ('error' in one || 'error' in other)
+      return 'error' in one && 'error' in other && isDeepStrictEqual(errorOf(one.error), errorOf(other.error))
+    return this.#subject.equals?.(one.value, other.value) ?? isDeepStrictEqual(one.value, other.value)
+  }
+
+  /** Gives what was left behind a while: late readers to read, and epochs to close. */
+  async #closing(): Promise<void> {
+    const { settleMs = 100 } = this.#subject
+    const stillOpen = (): Epoch[] => [...this.#epochs].filter(({ phase }) => phase !== 'closed')
+    for (let turn = 0; turn < 3; turn++) await realTurn()
+    for (let ms = 0; ms < settleMs && stillOpen().length > 0; ms++) await realSleep(1)
+    for (const { id, name } of stillOpen())
+      this.#violate('left-open', `Epoch #${id} "${name}" is still open after the calls. What holds it?`)
+  }
+
+  /** Notes epochs and late reads until the function it returns is called. */
+  #watch(): () => void {
+    const opened = (message: unknown): void => void this.#epochs.add((message as EpochEvent).epoch)
+    const readLate = (message: unknown): void => {
+      const { source, epoch } = message as SourceEvent
+      if (epoch === undefined || !this.#epochs.has(epoch)) return
+      this.#violate(
+        'late-read',
+        `"${source.name}" was read after epoch #${epoch.id} "${epoch.name}" had closed.`,
+      )
+    }
+    subscribe('withepoch:epoch:open', opened)
+    subscribe('withepoch:source:late-read', readLate)
+    return () => {
+      unsubscribe('withepoch:epoch:open', opened)
+      unsubscribe('withepoch:source:late-read', readLate)
+    }
+  }
+
+  #violate(kind: Violation['kind'], message: string): void {
+    if (!this.#violations.some((other) => other.message === message)) this.#violations.push({ kind, message })
+  }
+
+  async #reset(): Promise<void> {
+    await this.#subject.reset?.()
+  }
+}
+
+/** An iterator is read to its end, with a microtask between two steps; anything else is the answer as it is. */
+async function pulled(value: unknown): Promise<unknown> {
+  if (typeof value !== 'object' || value === null) return value
+  const { [Symbol.asyncIterator]: asyncSelf, [Symbol.iterator]: self } = value as Partial<
+    AsyncIterable<unknown> & Iterable<unknown>
+  >
+  const isIterator =
+    typeof (value as { next?: unknown }).next === 'function' && (asyncSelf ?? self) !== undefined
+  if (!isIterator) return value
+  const rows: unknown[] = []
+  for await (const row of value as AsyncIterable<unknown>) rows.push(row)
+  return rows
+}
+
+function said(answer: Answer): string {
+  return 'value' in answer ? `answers ${brief(answer.value)}` : `fails with ${brief(answer.error)}`
+}
+
+function errorOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  return [error.name, error.message, (error as { code?: unknown }).code]
+}

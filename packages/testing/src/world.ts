@@ -1,0 +1,185 @@
+/**
+ * The live values of the sources of one subject, as the kit knows them: it has set them, so it can tell what they were
+ * when a call came in, and set them so again. It asks the sources only whether somebody else has written since, and it
+ * uses no epoch: what is tested must not be its own judge.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { detach, publish, withEpoch } from 'withepoch'
+import { type AnySubject, isCell, sourcesOf, type WorldEntry } from './subject.js'
+
+/** The value of each entry at one moment. */
+export type FrozenWorld = Readonly<Record<string, unknown>>
+
+interface State {
+  /** A copy of what was set, which nobody else holds. */
+  value: unknown
+  /** What the sources held right after. */
+  live: readonly unknown[]
+  /** A writer that has stopped half-way, and what it began from. */
+  writing: { readonly steps: Iterator<unknown>; readonly to: unknown } | undefined
+}
+
+export class World {
+  readonly #entries: ReadonlyMap<string, WorldEntry<unknown>>
+  readonly #states = new Map<string, State>()
+  /** What was live before, and is to be so again: the very values, not copies. */
+  readonly #original = new Map<string, unknown>()
+
+  constructor(subject: AnySubject) {
+    this.#entries = new Map(Object.entries(subject.sources))
+    for (const name of this.#entries.keys()) {
+      const live = this.#live(name)
+      const value = this.#isTuple(name) ? live : live[0]
+      this.#states.set(name, { value: copyOf(value), live, writing: undefined })
+      if (!live.some((each) => each instanceof Unreadable)) this.#original.set(name, value)
+    }
+  }
+
+  /** Puts back what was live before. */
+  restore(): void {
+    for (const [name, value] of this.#original) {
+      this.finish(name)
+      const result = this.#write(name, value)
+      if (isIterator(result)) while (result.next().done !== true);
+    }
+  }
+
+  /** Sets an entry, in one go; of a writer that stops half-way, all steps. */
+  set(name: string, value: unknown): void {
+    this.begin(name, value)
+    this.finish(name)
+  }
+
+  /** Sets an entry as its `set` does: the first step of one that stops half-way. */
+  begin(name: string, value: unknown): void {
+    this.finish(name)
+    const result = this.#write(name, copyOf(value))
+    const state = this.#states.get(name)!
+    if (isIterator(result)) {
+      state.writing = { steps: result, to: copyOf(value) }
+      this.#advance(name)
+    } else {
+      this.#hold(name, value)
+    }
+  }
+
+  /** One step more of each writer that has stopped half-way. Their names. */
+  advance(): string[] {
+    const names = [...this.#states].filter(([, { writing }]) => writing !== undefined).map(([name]) => name)
+    for (const name of names) this.#advance(name)
+    return names
+  }
+
+  finish(name: string): void {
+    while (this.#states.get(name)!.writing !== undefined) this.#advance(name)
+  }
+
+  finishAll(): void {
+    for (const name of this.#states.keys()) this.finish(name)
+  }
+
+  /** Sets all entries. */
+  become(world: FrozenWorld): void {
+    for (const [name, value] of Object.entries(world)) this.set(name, value)
+  }
+
+  now(): FrozenWorld {
+    return Object.fromEntries([...this.#states.keys()].map((name) => [name, this.#valueNow(name)]))
+  }
+
+  /**
+   * What a call that comes in now may see. One world; but where a writer has stopped half-way, what was before it or what
+   * will be after it, and nothing between.
+   */
+  candidates(): readonly FrozenWorld[] {
+    let worlds: Array<Record<string, unknown>> = [{}]
+    for (const [name, { writing }] of this.#states) {
+      const values = [writing === undefined ? this.#valueNow(name) : this.#states.get(name)!.value]
+      if (writing !== undefined) values.push(writing.to)
+      worlds = worlds.flatMap((world) => values.map((value) => ({ ...world, [name]: value })))
+    }
+    return worlds
+  }
+
+  #write(name: string, value: unknown): unknown {
+    const { set, source } = this.#entries.get(name)!
+    return detach(() => {
+      if (set !== undefined) return set(value)
+      if (!Array.isArray(source)) return cellOf(source).set(value)
+      publish(() => source.forEach((each, index) => cellOf(each).set((value as unknown[])[index])))
+    })
+  }
+
+  #advance(name: string): void {
+    const state = this.#states.get(name)!
+    const { steps, to } = state.writing!
+    let done: boolean | undefined
+    try {
+      done = detach(() => steps.next()).done
+    } catch (error) {
+      state.writing = undefined
+      throw error
+    }
+    if (done === true) this.#hold(name, to)
+  }
+
+  #hold(name: string, value: unknown): void {
+    // Another request comes in. Without anybody who looks, a group of foreign sources would not know that they agreed.
+    if (this.#isTuple(name)) withEpoch({ ifNested: 'fresh' }, () => {})
+    this.#states.set(name, { value: copyOf(value), live: this.#live(name), writing: undefined })
+  }
+
+  #valueNow(name: string): unknown {
+    const state = this.#states.get(name)!
+    const live = this.#live(name)
+    if (live.every((value, index) => Object.is(value, state.live[index]))) return state.value
+    // Written by somebody else, the handler perhaps; or the getter makes a new object each time.
+    state.live = live
+    return (state.value = copyOf(this.#isTuple(name) ? live : live[0]))
+  }
+
+  #isTuple(name: string): boolean {
+    return Array.isArray(this.#entries.get(name)!.source)
+  }
+
+  #live(name: string): readonly unknown[] {
+    return sourcesOf(this.#entries.get(name)!).map((source) => {
+      try {
+        return source.live()
+      } catch (error) {
+        return new Unreadable(error)
+      }
+    })
+  }
+}
+
+/** What stands for the value of a getter that throws. */
+class Unreadable {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+/** A copy that shares nothing with the value, where one can be made. */
+function copyOf<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  try {
+    const copy = structuredClone(value)
+    return isDeepStrictEqual(copy, value) ? copy : value
+  } catch {
+    return value
+  }
+}
+
+function cellOf(source: unknown): { set(value: unknown): void } {
+  if (!isCell(source)) throw new TypeError('a source that is no cell, and no set') // refused by requireSubject
+  return source
+}
+
+function isIterator(value: unknown): value is Iterator<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { next?: unknown }).next === 'function'
+  )
+}
