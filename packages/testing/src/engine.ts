@@ -10,14 +10,14 @@ import { Scheduler, type TaskScheduler } from './scheduler.js'
 import { replaceTimers, SimulatedLoop } from './simulated-loop.js'
 
 /** How many microtasks after a task the world may change between. */
-const MICROTASKS = 32
+export const MICROTASKS = 32
 
 /** What a run does at the points where other work could run. */
 export interface Points {
   /** After a microtask. False when there is nothing more to come. */
   microtask(): boolean
-  /** After a task, and all microtasks that followed from it. */
-  task(): void
+  /** After a task, and all microtasks that followed from it. False when there is nothing more to come. */
+  task(): boolean
 }
 
 export interface Engine {
@@ -97,6 +97,7 @@ function exactEngine(list: readonly number[], note: (line: string) => void): Eng
     pause: (label) => scheduler.pause(label),
     async drive(these, isOver, timeoutMs) {
       points = these
+      await settle(points)
       return stepwise(
         () => scheduler.step(),
         isOver,
@@ -128,6 +129,7 @@ function simulatedEngine(loop: SimulatedLoop, note: (line: string) => void, end:
         note(loop.trace.at(-1)!)
         return settle(points)
       }
+      await settle(points)
       return stepwise(
         () => loop.step(),
         isOver,

@@ -1,13 +1,13 @@
 /** The search: schedules as a fast-check arbitrary, and the run of one as a fast-check property. */
 import * as fc from 'fast-check'
 import { refuse, requireCount } from './arguments.js'
-import type { Engine } from './engine.js'
+import { type Engine, MICROTASKS } from './engine.js'
 import { IsolationError } from './isolation-error.js'
 import { literal } from './literal.js'
 import { nameOf } from './replay.js'
 import { runSchedule } from './run.js'
 import { type Drive, DRIVES, type Move, type Schedule } from './schedule.js'
-import { type AnySubject, isPinnedAtEntry, requireSubject, type Subject, SUBJECT_OPTIONS } from './subject.js'
+import { type AnySubject, isPinnedAtEntry, requireSubject, type Subject } from './subject.js'
 
 /** A subject, and how to search. */
 export interface IsolationOptions<I, R, V extends object> extends Subject<I, R, V> {
@@ -28,8 +28,6 @@ export interface IsolationOptions<I, R, V extends object> extends Subject<I, R, 
   /** fast-check's own scheduler, `fc.scheduler()`, in the place of ours. Only with `drive: 'exact'`. */
   scheduler?: fc.Arbitrary<fc.Scheduler>
 }
-
-const KNOWN = [...SUBJECT_OPTIONS, 'drive', 'maxCalls', 'maxMoves', 'scheduler']
 
 /**
  * The property that a handler sees one world: it runs under random changes of its sources at every point where other
@@ -80,7 +78,7 @@ export function requireOptions(
   options: unknown,
   call: string,
 ): { subject: AnySubject; drive: Drive; scheduler: fc.Arbitrary<fc.Scheduler> | undefined } {
-  requireSubject(options, call, KNOWN)
+  requireSubject(options, call)
   const {
     drive = 'real',
     maxCalls,
@@ -119,7 +117,7 @@ function schedulesOf(
   const moves = entries
     .filter(([, entry]) => isPinnedAtEntry(entry))
     .map(([name, { values }]): fc.Arbitrary<Move> =>
-      fc.record({ after: fc.nat(5), set: fc.constant(name), to: values! }),
+      fc.record({ after: fc.nat(3), microtasks: fc.nat(6), set: fc.constant(name), to: values! }),
     )
   return fc.record({
     drive: fc.constant(drive),
@@ -147,7 +145,10 @@ function engineOf(s: fc.Scheduler, note: (line: string) => void): Engine {
     async drive(points, isOver, timeoutMs) {
       let over = false
       const changes = (async () => {
-        while (!over && points.microtask()) await s.schedule(Promise.resolve(), 'the world')
+        while (!over && points.task()) {
+          for (let count = 0; count < MICROTASKS && points.microtask(); count++) await null
+          await s.schedule(Promise.resolve(), 'the world')
+        }
       })()
       let timer: ReturnType<typeof setTimeout> | undefined
       const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))

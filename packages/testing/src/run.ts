@@ -65,9 +65,10 @@ class Run {
   readonly #trace: string[] = []
   readonly #violations: Violation[] = []
   readonly #epochs = new Set<Epoch>()
-  /** Moves that are still to come, and how many points to let pass before the next. */
+  /** The next move, the tasks since the one before it, and the microtasks since that or the last task. */
   #move = 0
-  #points = 0
+  #tasks = 0
+  #microtasks = 0
 
   constructor(subject: AnySubject, schedule: Schedule) {
     this.#subject = subject
@@ -106,7 +107,18 @@ class Run {
       const label = this.#schedule.calls.length === 1 ? 'the call' : `call ${index + 1}`
       return { label, input, loads: [], worlds: [], answer: undefined }
     })
-    const points: Points = { microtask: () => this.#point(false), task: () => void this.#point(true) }
+    const points: Points = {
+      microtask: () => {
+        this.#microtasks++
+        return this.#changes()
+      },
+      task: () => {
+        for (const name of this.#world.advance()) this.#trace.push(`the writer of ${name} goes on`)
+        this.#tasks++
+        this.#microtasks = 0
+        return this.#changes()
+      },
+    }
     let open = calls.length
     for (const [index, call] of calls.entries()) {
       // The first comes in at once, the others when it is their turn.
@@ -121,7 +133,7 @@ class Run {
           this.#trace.push(`${call.label} ${said(answer)}`)
         })
       }
-      if (index === 0 && this.#schedule.drive === 'real') begin()
+      if (index === 0) begin()
       else void engine.pause(call.label).then(begin)
     }
     let failure: { error: unknown } | undefined
@@ -171,19 +183,15 @@ class Run {
     return calls
   }
 
-  /** Whether a source that is pinned late may stand still is the subject's affair; here moves come as they come. */
-  #point(afterTask: boolean): boolean {
-    if (afterTask) {
-      for (const name of this.#world.advance()) this.#trace.push(`the writer of ${name} goes on`)
-    }
+  /** Makes the next move if its time has come. False when there is none to come. */
+  #changes(): boolean {
     const { moves, drive } = this.#schedule
-    if (moves.length === 0) return false
     // In real time a handler may take many turns, so the moves begin again.
     if (this.#move === moves.length && drive === 'real') this.#move = 0
     const move = moves[this.#move]
     if (move === undefined) return false
-    if (this.#points++ >= move.after) {
-      this.#points = 0
+    if (this.#tasks >= move.after && this.#microtasks >= (move.microtasks ?? 0)) {
+      this.#tasks = this.#microtasks = 0
       this.#move++
       this.#trace.push(`${move.set} = ${brief(move.to)}`)
       this.#world.begin(move.set, move.to)
@@ -240,7 +248,7 @@ class Run {
     try {
       let answer: Answer | undefined
       void this.#answer({ label: 'a call alone', input, loads: [] }, engine).then((each) => (answer = each))
-      const still: Points = { microtask: () => false, task() {} }
+      const still: Points = { microtask: () => false, task: () => false }
       await engine.drive(still, () => answer !== undefined, this.#subject.timeoutMs ?? 5_000)
       return answer
     } finally {

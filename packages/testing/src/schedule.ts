@@ -16,10 +16,12 @@ export type Drive = 'real' | 'exact' | 'simulated'
 
 export const DRIVES: readonly Drive[] = ['real', 'exact', 'simulated']
 
-/** A change of the world. */
+/** A change of the world, some time after the one before it. */
 export interface Move {
-  /** How many points at which other work could run to let pass first. */
+  /** How many tasks to let pass first: turns of the event loop, steps of a scheduler. */
   readonly after: number
+  /** And then, how many microtasks. Default: 0. */
+  readonly microtasks?: number | undefined
   /** Which entry of `sources`. */
   readonly set: string
   readonly to: unknown
@@ -61,7 +63,10 @@ export function requireSchedule(
   for (const [name, list] of Object.entries({ calls, moves, choices }))
     if (!Array.isArray(list)) refuse(call, `schedule.${name} must be an array, got ${kindOf(list)}.`)
   if (calls!.length === 0) refuse(call, 'schedule.calls is empty: nothing would be run.')
-  for (const { after } of moves!) requireCount(after ?? null, call, 'after of a move', 0)
+  for (const { after, microtasks } of moves!) {
+    requireCount(after ?? null, call, 'after of a move', 0)
+    requireCount(microtasks, call, 'microtasks of a move', 0)
+  }
   for (const choice of choices!) requireCount(choice ?? null, call, 'a choice', 0)
 }
 

@@ -62,7 +62,8 @@ export interface Subject<I = unknown, R = unknown, V extends object = Record<str
   settleMs?: number
 }
 
-export const SUBJECT_OPTIONS: readonly string[] = [
+/** Those of a search are known to all, so that one object can be searched with and replayed. */
+const OPTIONS: readonly string[] = [
   'name',
   'handler',
   'sources',
@@ -72,19 +73,19 @@ export const SUBJECT_OPTIONS: readonly string[] = [
   'equals',
   'timeoutMs',
   'settleMs',
+  'drive',
+  'maxCalls',
+  'maxMoves',
+  'scheduler',
 ]
 
 /** The subject of any types, as the kit handles it. */
 export type AnySubject = Subject<unknown, unknown, Record<string, unknown>>
 
 /** @throws INVALID_ARGUMENT when it cannot be run. */
-export function requireSubject(
-  value: unknown,
-  call: string,
-  known = SUBJECT_OPTIONS,
-): asserts value is AnySubject {
+export function requireSubject(value: unknown, call: string): asserts value is AnySubject {
   requireObject(value, call, 'the subject')
-  requireKnown(value, call, known)
+  requireKnown(value, call, OPTIONS)
   const { handler, sources, actors, reset, equals, timeoutMs, settleMs } = value as Partial<AnySubject>
   requireFunction(handler, call, 'handler')
   requireObject(sources, call, 'sources')

@@ -70,7 +70,8 @@ export async function count(
     sum.passed += details.numRuns - (details.failed ? 1 : 0)
     if (!details.failed) continue
     sum.failed++
-    sum.reports.push(fc.defaultReportMessage(details) ?? 'failed')
+    sum.reports.push(`${fc.defaultReportMessage(details)}
+${String(details.errorInstance)}`)
     onRun()
   }
   return sum
