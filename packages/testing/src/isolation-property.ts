@@ -114,19 +114,25 @@ function schedulesOf(
 ): fc.Arbitrary<Schedule> {
   const { sources, input = fc.constant(undefined), maxCalls = 2, maxMoves = 20 } = options
   const entries = Object.entries(sources)
-  const moves = entries
-    .filter(([, entry]) => isPinnedAtEntry(entry))
-    .map(([name, { values }]): fc.Arbitrary<Move> =>
-      fc.record({ after: fc.nat(3), microtasks: fc.nat(6), set: fc.constant(name), to: values! }),
+  const pinned = entries.filter(([, entry]) => isPinnedAtEntry(entry))
+  const movesAt = (after: number, microtasks: number): fc.Arbitrary<readonly Move[]> => {
+    const move = pinned.map(([name, { values }]) =>
+      fc.record({
+        after: fc.nat(after),
+        microtasks: fc.nat(microtasks),
+        set: fc.constant(name),
+        to: values!,
+      }),
     )
+    return fc.array(fc.oneof(...move), { maxLength: maxMoves, size: 'max' })
+  }
+  // Close together, for handlers that only let microtasks in between; and far apart, for those that take their time.
+  const moves = fc.oneof({ withCrossShrink: true }, movesAt(0, 1), movesAt(3, 6))
   return fc.record({
     drive: fc.constant(drive),
     world: fc.record(Object.fromEntries(entries.map(([name, { values }]) => [name, values!]))),
     calls: fc.array(input, { minLength: 1, maxLength: maxCalls }),
-    moves:
-      moves.length === 0
-        ? fc.constant([])
-        : fc.array(fc.oneof(...moves), { maxLength: maxMoves, size: 'max' }),
+    moves: pinned.length === 0 ? fc.constant([]) : moves,
     choices:
       drive === 'exact' || drive === 'simulated'
         ? fc.array(fc.nat(7), { maxLength: 60, size: 'max' })

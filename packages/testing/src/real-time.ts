@@ -5,9 +5,15 @@
 const { setImmediate, setTimeout } = globalThis
 const { now } = Date
 
-/** One turn of the real event loop; all microtasks have run when it resolves. */
-export function realTurn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve))
+/** One turn of the real event loop; all microtasks have run when it resolves. `task` is run as a task of that turn. */
+export function realTurn(task?: () => void): Promise<void> {
+  return new Promise(
+    (resolve) =>
+      void setImmediate(() => {
+        task?.()
+        resolve()
+      }),
+  )
 }
 
 /** Real milliseconds, for I/O that nobody controls. */

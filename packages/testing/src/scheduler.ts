@@ -48,7 +48,7 @@ export class Scheduler implements TaskScheduler {
   readonly #settle: () => Promise<void>
 
   /** @param settle @internal what is awaited after each task */
-  constructor(from: ChoicesFrom = [], settle: () => Promise<void> = realTurn) {
+  constructor(from: ChoicesFrom = [], settle: () => Promise<void> = () => realTurn()) {
     this.choices = choicesFrom(from)
     this.#settle = settle
   }

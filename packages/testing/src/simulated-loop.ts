@@ -185,7 +185,7 @@ export class SimulatedLoop {
   /** @internal */
   readonly promises: ReturnType<SimulatedLoop['makePromises']>
   /** Awaited after each task. @internal */
-  settle: () => Promise<void> = realTurn
+  settle: () => Promise<void> = () => realTurn()
   #now = 0
   #lastId = 0
   readonly #tasks: Task[] = []
@@ -231,7 +231,8 @@ export class SimulatedLoop {
     if (task.everyMs === undefined) this.#remove(task)
     else task.due = this.#now + task.everyMs
     this.trace.push(`${this.#now} ms: ${task.label}`)
-    task.run()
+    // As a task of the real loop: what it leaves to `process.nextTick` comes before its microtasks, as ever.
+    await realTurn(task.run)
     await this.settle()
     if (this.#errors.length > 0) throw this.#errors.shift()
     return true
