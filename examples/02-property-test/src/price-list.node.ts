@@ -5,13 +5,13 @@ import { assertIsolation, IsolationError, strict } from '@withepoch/testing'
 import { currency, list, torn } from './price-list.js'
 import { world } from './world.js'
 
-test('the price list sees one world', () => assertIsolation({ ...world, handler: list }, { seed: 1 }))
+void test('the price list sees one world', () => assertIsolation({ ...world, handler: list }, { seed: 1 }))
 
-test('without the epoch it does not', async () => {
+void test('without the epoch it does not', async () => {
   await assert.rejects(assertIsolation({ ...world, handler: torn }, { seed: 1 }), IsolationError)
 })
 
-test(
+void test(
   'it reads nothing late',
   strict(async () => {
     assert.deepEqual(await list(1), [`1.19 ${currency.get()}`])

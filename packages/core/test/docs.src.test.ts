@@ -13,6 +13,8 @@ import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import * as core from 'withepoch'
+import * as fc from 'fast-check'
+import * as kit from '../../testing/src/index.js'
 import * as diagnostics from '../src/diagnostics.js'
 import { EPOCH_ERROR_CODES } from '../src/errors.js'
 import { root } from '../src/snapshot.js'
@@ -45,6 +47,8 @@ const fences = pages.flatMap((page): Fence[] => {
     code: code!,
   }))
 })
+/** What a snippet can import. The kit's names are in scope only where they are imported. */
+const scope = { ...core, ...kit, fc }
 const folder = mkdtempSync(join(tmpdir(), 'withepoch-docs-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -64,7 +68,7 @@ describe('snippets', () => {
     }
     const reached: number[] = []
     const wrong: string[] = []
-    await run(core, (at, actual, value) => {
+    await run(scope, (at, actual, value) => {
       reached.push(at)
       // Compared here, reported below: thrown inside the snippet it might be caught there.
       try {
@@ -221,7 +225,11 @@ function readSource(file: string): string {
 function exampleOf(fence: Fence, index: number) {
   const throws = fence.info === 'ts throws'
   const code = throws ? catching(fence) : fence.code
-  const example = runnable(`${fence.page}:${fence.line}`, code, Object.keys(core))
+  const example = runnable(
+    `${fence.page}:${fence.line}`,
+    code,
+    Object.keys(code.includes("from '@withepoch/testing") ? scope : core),
+  )
   return { ...example, file: join(folder, `${index}.ts`), throws }
 }
 

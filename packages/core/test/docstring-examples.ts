@@ -55,7 +55,10 @@ interface Edit {
   readonly text: string
 }
 
-/** One example, which its `title` names to whoever reads that it failed. */
+/**
+ * One example, which its `title` names to whoever reads that it failed. What it imports of the library, of its property
+ * kit or of fast-check has to be among `exported`.
+ */
 export function runnable(title: string, code: string, exported: readonly string[]): DocstringExample {
   const statements = statementsOf(title, code)
   const imports = statements.filter(({ type }) => type === 'ImportDeclaration')
@@ -81,7 +84,7 @@ export function runnable(title: string, code: string, exported: readonly string[
   }
   const head = imports
     .map(({ start, end }) => code.slice(start, end))
-    .filter((each) => !/from 'withepoch'/.test(each))
+    .filter((each) => !/from '(withepoch|@withepoch\/testing(\/\w+)?|fast-check)'/.test(each))
   const module = `${head.join('\n')}
 export default async function example({ ${exported.join(', ')} }, check) {
 ${body}

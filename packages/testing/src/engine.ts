@@ -54,7 +54,7 @@ export function enginesFor(drive: Drive): Engines {
 
 /** Lets microtasks go by, one at a time, for as long as the run has a use for it; then all others. */
 async function settle(points: Points): Promise<void> {
-  for (let count = 0; count < MICROTASKS && points.microtask(); count++) await null
+  for (let count = 0; count < MICROTASKS && points.microtask(); count++) await Promise.resolve()
   await realTurn()
   points.task()
 }

@@ -69,7 +69,7 @@ export function isolationProperty<I, R, V extends object>(
   }
   return fc.asyncProperty(schedules, scheduler, async (schedule, s) => {
     const outcome = await runSchedule(subject, schedule, (note) => engineOf(s, note))
-    if (outcome.violations.length > 0) throw new IsolationError(name, outcome, schedule, String(s))
+    if (outcome.violations.length > 0) throw new IsolationError(name, outcome, schedule, fc.stringify(s))
   }) as fc.IAsyncPropertyWithHooks<[Schedule, fc.Scheduler]>
 }
 
@@ -152,7 +152,7 @@ function engineOf(s: fc.Scheduler, note: (line: string) => void): Engine {
       let over = false
       const changes = (async () => {
         while (!over && points.task()) {
-          for (let count = 0; count < MICROTASKS && points.microtask(); count++) await null
+          for (let count = 0; count < MICROTASKS && points.microtask(); count++) await Promise.resolve()
           await s.schedule(Promise.resolve(), 'the world')
         }
       })()

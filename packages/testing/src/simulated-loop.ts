@@ -116,7 +116,6 @@ export function replaceTimers(current: () => SimulatedLoop | undefined): () => v
   }
   const originals = { ...timers }
   const promised = { ...timersPromises }
-  const { wait, yield: yielded } = timersPromises.scheduler
   type Name = keyof SimulatedLoop['timers']
   const timerNames = [
     'setTimeout',
@@ -145,14 +144,19 @@ export function replaceTimers(current: () => SimulatedLoop | undefined): () => v
   replace(globalThis, { ...functions, Date: clockOf(() => current()?.now) })
   replace(timers, functions)
   replace(timersPromises, promises)
-  replace(timersPromises.scheduler, {
+  // Asked for before they are replaced, and of the object that has them: Node looks at their `this`.
+  const { scheduler } = timersPromises
+  const [wait, yielded, now] = [
+    scheduler.wait.bind(scheduler),
+    scheduler.yield.bind(scheduler),
+    performance.now.bind(performance),
+  ]
+  replace(scheduler, {
     wait: (ms: number, options?: Waiting) =>
-      current()?.promises.setTimeout(ms, undefined, options) ??
-      Reflect.apply(wait, timersPromises.scheduler, [ms, options]),
-    yield: () => current()?.promises.setImmediate() ?? Reflect.apply(yielded, timersPromises.scheduler, []),
+      current()?.promises.setTimeout(ms, undefined, options) ?? wait(ms, options as never),
+    yield: () => current()?.promises.setImmediate() ?? yielded(),
   })
-  const { now } = performance
-  replace(performance, { now: () => current()?.now ?? Reflect.apply(now, performance, []) })
+  replace(performance, { now: () => current()?.now ?? now() })
   syncBuiltinESMExports()
   return () => {
     for (const restore of restores.toReversed()) restore()

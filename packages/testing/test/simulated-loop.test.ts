@@ -226,13 +226,16 @@ test('a callback runs in the async context in which its timer was set', async ()
     })
     return names
   })
-  expect((answer as unknown[]).toSorted()).toEqual(['outer', undefined])
+  expect(answer).toHaveLength(2)
+  expect(new Set(answer)).toEqual(new Set(['outer', undefined]))
 })
 
 test('the originals are back afterwards, whether it passed or failed', async () => {
-  const originals = [setTimeout, setImmediate, Date, performance.now]
+  const originals = [setTimeout, setImmediate, Date, Object.getOwnPropertyDescriptor(performance, 'now')]
   await simulate(0, () => {})
   await simulate(0, () => Promise.reject(new Error('failed'))).catch(() => {})
-  expect([setTimeout, setImmediate, Date, performance.now]).toEqual(originals)
+  expect([setTimeout, setImmediate, Date, Object.getOwnPropertyDescriptor(performance, 'now')]).toEqual(
+    originals,
+  )
   expect(Math.abs(Date.now() - performance.timeOrigin - performance.now())).toBeLessThan(60_000)
 })

@@ -43,7 +43,7 @@ const MOST_FAILURES = 5
  * @param onRun called after each.
  */
 export async function count(
-  { programs, replay }: Search,
+  search: Search,
   seed: number,
   runs: number,
   onRun: () => void = () => {},
@@ -51,9 +51,9 @@ export async function count(
   const sum: Count = { passed: 0, failed: 0, reports: [] }
   const orders = fc.array(fc.nat(7), { maxLength: 60, size: 'max' })
   let shrinking = false
-  const property = fc.asyncProperty(programs, orders, async (program, order) => {
+  const property = fc.asyncProperty(search.programs, orders, async (program, order) => {
     try {
-      await replay(program, order)
+      await search.replay(program, order)
     } catch (error) {
       shrinking = true
       throw error
