@@ -24,6 +24,7 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url))
 const pages = [
   'README.md',
   'packages/core/README.md',
+  'packages/testing/README.md',
   ...readdirSync(join(repository, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file.split(sep).join('/')}`)

@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: 300_000 })
 
 /** Fails `handler`, and says what was found. */
 async function violationsOf<I, R, V extends object>(options: IsolationOptions<I, R, V>): Promise<string[]> {
-  const error: unknown = await assertIsolation(options, { seed: SEED }).then(
+  const error: unknown = await assertIsolation(options, { seed: SEED, numRuns: 1000 }).then(
     () => undefined,
     (reason: unknown) => reason,
   )
