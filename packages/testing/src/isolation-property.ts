@@ -21,7 +21,7 @@ export interface IsolationOptions<I, R, V extends object> extends Subject<I, R, 
    * @default 'real'
    */
   drive?: Drive
-  /** How many calls overlap at most. Minimum: 1. @default 2 */
+  /** How many calls overlap at most. Minimum: 1. @default 3 */
   maxCalls?: number
   /** How often the world changes at most; in real time, before it begins again. Minimum: 0. @default 20 */
   maxMoves?: number
@@ -112,7 +112,7 @@ function schedulesOf(
   options: IsolationOptions<unknown, unknown, Record<string, unknown>>,
   drive: Drive,
 ): fc.Arbitrary<Schedule> {
-  const { sources, input = fc.constant(undefined), maxCalls = 2, maxMoves = 20 } = options
+  const { sources, input = fc.constant(undefined), maxCalls = 3, maxMoves = 20 } = options
   const entries = Object.entries(sources)
   const pinned = entries.filter(([, entry]) => isPinnedAtEntry(entry))
   const movesAt = (after: number, microtasks: number): fc.Arbitrary<readonly Move[]> => {

@@ -194,7 +194,8 @@ class Run {
       this.#tasks = this.#microtasks = 0
       this.#move++
       this.#trace.push(`${move.set} = ${brief(move.to)}`)
-      this.#world.begin(move.set, move.to)
+      // Who waited for long before it goes slowly: a writer that stops half-way is there for others to come in.
+      this.#world.begin(move.set, move.to, move.after + 1)
     }
     return true
   }

@@ -18,7 +18,10 @@ export const DRIVES: readonly Drive[] = ['real', 'exact', 'simulated']
 
 /** A change of the world, some time after the one before it. */
 export interface Move {
-  /** How many tasks to let pass first: turns of the event loop, steps of a scheduler. */
+  /**
+   * How many tasks to let pass first: turns of the event loop, steps of a scheduler. A writer that stops half-way does so
+   * for one more than that.
+   */
   readonly after: number
   /** And then, how many microtasks. Default: 0. */
   readonly microtasks?: number | undefined

@@ -16,7 +16,15 @@ interface State {
   /** What the sources held right after. */
   live: readonly unknown[]
   /** A writer that has stopped half-way, and what it began from. */
-  writing: { readonly steps: Iterator<unknown>; readonly to: unknown } | undefined
+  writing: Writing | undefined
+}
+
+interface Writing {
+  readonly steps: Iterator<unknown>
+  readonly to: unknown
+  /** How many tasks it lets pass between two steps, and how many of them are still to come. */
+  readonly tasks: number
+  left: number
 }
 
 export class World {
@@ -50,24 +58,24 @@ export class World {
     this.finish(name)
   }
 
-  /** Sets an entry as its `set` does: the first step of one that stops half-way. */
-  begin(name: string, value: unknown): void {
+  /** Sets an entry as its `set` does: the first step of one that stops half-way, for so many tasks each time. */
+  begin(name: string, value: unknown, tasks = 1): void {
     this.finish(name)
     const result = this.#write(name, copyOf(value))
     const state = this.#states.get(name)!
     if (isIterator(result)) {
-      state.writing = { steps: result, to: copyOf(value) }
+      state.writing = { steps: result, to: copyOf(value), tasks, left: tasks }
       this.#advance(name)
     } else {
       this.#hold(name, value)
     }
   }
 
-  /** One step more of each writer that has stopped half-way. Their names. */
+  /** A task has passed: one step more of each writer that has stopped half-way for long enough. Their names. */
   advance(): string[] {
-    const names = [...this.#states].filter(([, { writing }]) => writing !== undefined).map(([name]) => name)
-    for (const name of names) this.#advance(name)
-    return names
+    const due = [...this.#states].filter(([, { writing }]) => writing !== undefined && --writing.left === 0)
+    for (const [name] of due) this.#advance(name)
+    return due.map(([name]) => name)
   }
 
   finish(name: string): void {
@@ -113,6 +121,7 @@ export class World {
   #advance(name: string): void {
     const state = this.#states.get(name)!
     const { steps, to } = state.writing!
+    state.writing!.left = state.writing!.tasks
     let done: boolean | undefined
     try {
       done = detach(() => steps.next()).done

@@ -50,7 +50,7 @@ describe.each<{ drive: Drive; pause: () => Promise<unknown> }>([
   { drive: 'real', pause: () => turn() },
   { drive: 'simulated', pause: () => sleep(5) },
   { drive: 'exact', pause: () => Promise.resolve() },
-])('driven $drive', ({ drive, pause }) => {
+])(`driven $drive (seed ${SEED})`, ({ drive, pause }) => {
   const rows = [1, 2, 3]
 
   test('the list of the report is torn and scans again; with an epoch and a memo it is neither', async () => {
