@@ -25,15 +25,15 @@ export interface CallContext {
   /** What I/O can be made to wait on. With `drive: 'exact'` it decides who goes on. */
   readonly scheduler: TaskScheduler
   /** A point at which others can go on. */
-  pause(label?: string): Promise<void>
+  readonly pause: (label?: string) => Promise<void>
 }
 
 /** What the kit gives to an actor. */
 export interface ActorContext<V> {
   /** Lets others go on; false when the calls are over, so that `while (await pause())` ends. */
-  pause(label?: string): Promise<boolean>
+  readonly pause: (label?: string) => Promise<boolean>
   /** Makes a value of an entry of `sources` live. Say it here, or the kit does not know of it. */
-  set<K extends keyof V & string>(name: K, value: V[K]): void
+  readonly set: <K extends keyof V & string>(name: K, value: V[K]) => void
   readonly scheduler: TaskScheduler
 }
 

@@ -67,7 +67,13 @@ describe('actors', () => {
       sources: words,
       handler: () => withEpoch(async () => [word.get(), await sleep(1), word.get()]),
       actors: {
-        async writer({ pause, set }: { pause(): Promise<boolean>; set(name: 'word', value: string): void }) {
+        async writer({
+          pause,
+          set,
+        }: {
+          pause: () => Promise<boolean>
+          set: (name: 'word', value: string) => void
+        }) {
           for (const next of ['x', 'y', 'z']) {
             set('word', next)
             await pause()
@@ -184,7 +190,7 @@ describe('the same run again', () => {
   test.each(['exact', 'simulated'] as const)('%s: the same schedule makes the same steps', async (drive) => {
     const subject = {
       sources: words,
-      handler: async (row: number, { pause }: { pause(label: string): Promise<void> }) => {
+      handler: async (row: number, { pause }: { pause: (label: string) => Promise<void> }) => {
         const seen = [word.get()]
         for (let step = 0; step < 3; step++) {
           await (drive === 'exact' ? pause(`row ${row}`) : sleep(row + 1))
