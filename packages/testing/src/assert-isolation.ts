@@ -6,7 +6,7 @@ import { IsolationError } from './isolation-error.js'
 import { type IsolationOptions, isolationProperty, requireOptions } from './isolation-property.js'
 import { requireSchedule, type Schedule } from './schedule.js'
 import { runSchedule } from './run.js'
-import { nameOf } from './replay.js'
+import { nameOf } from './subject.js'
 
 type Values = [Schedule] | [Schedule, fc.Scheduler]
 

@@ -4,10 +4,9 @@ import { refuse, requireCount } from './arguments.js'
 import { type Engine, MICROTASKS } from './engine.js'
 import { IsolationError } from './isolation-error.js'
 import { literal } from './literal.js'
-import { nameOf } from './replay.js'
 import { runSchedule } from './run.js'
 import { type Drive, DRIVES, type Move, type Schedule } from './schedule.js'
-import { type AnySubject, isPinnedAtEntry, requireSubject, type Subject } from './subject.js'
+import { type AnySubject, isPinnedAtEntry, nameOf, requireSubject, type Subject } from './subject.js'
 
 /** A subject, and how to search. */
 export interface IsolationOptions<I, R, V extends object> extends Subject<I, R, V> {

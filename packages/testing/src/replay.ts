@@ -4,7 +4,7 @@
  */
 import { IsolationError } from './isolation-error.js'
 import { requireSchedule, type Schedule } from './schedule.js'
-import { type AnySubject, requireSubject, type Subject } from './subject.js'
+import { type AnySubject, nameOf, requireSubject, type Subject } from './subject.js'
 import { runSchedule } from './run.js'
 
 export { IsolationError } from './isolation-error.js'
@@ -42,9 +42,4 @@ export async function replay<I, R, V extends object>(
   requireSchedule(schedule, call, Object.keys(subject.sources))
   const outcome = await runSchedule(subject as unknown as AnySubject, schedule)
   if (outcome.violations.length > 0) throw new IsolationError(nameOf(subject), outcome, schedule)
-}
-
-/** @internal */
-export function nameOf({ name, handler }: { name?: string; handler: unknown }): string {
-  return name ?? ((handler as { name?: string }).name || 'The handler')
 }

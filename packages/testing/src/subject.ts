@@ -133,3 +133,8 @@ export function isCell(source: unknown): source is Source<unknown> & { set(value
 export function isPinnedAtEntry(entry: WorldEntry<unknown>): boolean {
   return sourcesOf(entry).every(({ isolation }) => isolation === 'snapshot')
 }
+
+/** What it is called in reports. */
+export function nameOf({ name, handler }: { name?: string; handler: unknown }): string {
+  return name ?? ((handler as { name?: string }).name || 'The handler')
+}
