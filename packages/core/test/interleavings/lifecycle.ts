@@ -343,7 +343,7 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<vo
         await enter(op.how, op.writes, op.override, op.ops, view)
       } else {
         view.leases++
-        const work = runOps(op.ops, view, epoch).finally(() => release(view))
+        const work = runOps(op.ops, view, epoch).finally(() => view.leases--)
         running.push(work)
         epoch.waitUntil(work)
       }
@@ -368,8 +368,14 @@ export async function replay(actors: readonly Actor[], order: Order): Promise<vo
     const values = override === undefined ? [] : ([[override === 'pool' ? pool : a, given]] as const)
     await withEpoch({ ifNested: how, writes: way, values }, async (epoch) => {
       epochs.add(epoch)
+      // The promise of the handler settles some microtasks after its last step, and in between another may advance. The
+      // very moment is the epoch's to say; that it is neither too early nor never is checked.
+      epoch.onClose(() => {
+        if (view.leases > 0) failures.push(`closed while ${view.leases} held it`)
+        open.delete(view)
+      })
       await runOps(these, view, epoch)
-      release(view)
+      view.leases--
     })
   }
 

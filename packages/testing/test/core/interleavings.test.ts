@@ -52,9 +52,15 @@ const programs: Record<string, { actors: readonly reads.Actor[]; schedules: numb
         ops: [
           { do: 'read', of: 'p', by: 'get' },
           { do: 'yield' },
-          { do: 'nested', how: 'fork', writes: 'local', ops: [{ do: 'set', of: 'p' }, { do: 'yield' }] },
+          {
+            do: 'nested',
+            how: 'fork',
+            awaited: true,
+            writes: 'local',
+            ops: [{ do: 'set', of: 'p' }, { do: 'yield' }],
+          },
           { do: 'read', of: 'q', by: 'handle' },
-          { do: 'memo' },
+          { do: 'memo', key: 1 },
           { do: 'yield' },
           { do: 'read', of: 'p', by: 'get' },
         ],
@@ -68,6 +74,7 @@ const programs: Record<string, { actors: readonly reads.Actor[]; schedules: numb
           {
             do: 'nested',
             how: 'reuse',
+            awaited: true,
             ops: [{ do: 'update', of: 'b' }, { do: 'yield' }, { do: 'read', of: 'f', by: 'get' }],
           },
           { do: 'read', of: 'a', by: 'get' },
@@ -118,6 +125,7 @@ const programs: Record<string, { actors: readonly reads.Actor[]; schedules: numb
           {
             do: 'nested',
             how: 'fresh',
+            awaited: true,
             override: 'q',
             ops: [{ do: 'yield' }, { do: 'read', of: 'q', by: 'get' }],
           },
