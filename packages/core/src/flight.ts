@@ -100,9 +100,12 @@ function wait(caller: Flight, flight: Flight): void {
   caller.waitsFor.add(flight)
 }
 
-/** The chain of waiting from one computation to another, if there is one. A loop, for chains may be long. */
+/**
+ * The chain of waiting from one computation to another, if there is one. A loop, for chains may be long. Nothing leads back
+ * to the start: a circle is refused before it closes.
+ */
 function pathBetween(from: Flight, to: Flight): Flight[] | undefined {
-  const cameFrom = new Map<Flight, Flight | undefined>([[from, undefined]])
+  const cameFrom = new Map<Flight, Flight>()
   const open = [from]
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     if (at === to) {

@@ -19,6 +19,7 @@ import {
   withEpoch,
   type WriteEvent,
 } from 'withepoch'
+import { listenTo } from './channel-listener.js'
 import { test } from './epoch-test.js'
 import { refusal } from './refusal.js'
 import { strict } from './strict-mode.js'
@@ -47,6 +48,87 @@ function shapeOf(object: object): PropertyDescriptor {
 const methodOf = (object: object, key: string): unknown => Reflect.get(object, key)
 
 // --- reads and writes of code that has never heard of us ---
+
+once('a write whose setter breaks the getter is a version, and is told of with it', () => {
+  let broken = false
+  const object = {
+    get key() {
+      if (broken) throw new Error('broken')
+      return 1
+    },
+    set key(_value) {
+      broken = true
+    },
+  }
+  const key = adopt(object, 'key', { name: unique('key') })
+  const before = withEpoch((epoch) => epoch.version!)
+  const versions: number[] = []
+  listenTo('withepoch:source:write', (message) => {
+    const { source: written, version } = message as WriteEvent
+    if (written.name === key.name) versions.push(version)
+  })
+  key.set(2)
+  expect(versions).toEqual([before + 1])
+  expect(() => withEpoch(() => key.get())).toThrow('broken')
+})
+
+/** A property that cannot be read before it was written once. */
+function unreadable() {
+  const written: unknown[] = []
+  const object = {
+    get key(): unknown {
+      if (written.length === 0) throw new Error('not yet')
+      return written.at(-1)
+    },
+    set key(value) {
+      written.push(value)
+    },
+  }
+  return { object, written }
+}
+
+once(
+  'the first write of what could not be read replaces nothing: it is told of, and nothing is retired',
+  () => {
+    const { object, written } = unreadable()
+    const retired: unknown[] = []
+    const key = adopt(object, 'key', { name: unique('key'), retire: (old) => retired.push(old) })
+    const told: string[] = []
+    listenTo('withepoch:source:write', (message) => {
+      const { source: of, to } = message as WriteEvent
+      if (of.name === key.name) told.push(to)
+    })
+    key.set(1)
+    expect([written, told, retired]).toEqual([[1], ['live'], []])
+    key.set(2)
+    expect([written, told, retired]).toEqual([[1, 2], ['live', 'live'], [1]])
+    key.set(2) // the setter is called, but nothing has changed
+    expect([written, told, retired]).toEqual([[1, 2, 2], ['live', 'live'], [1]])
+  },
+)
+
+once('a publish that throws puts nothing back where nothing could be read', () => {
+  const { object, written } = unreadable()
+  const key = adopt(object, 'key', { name: unique('key') })
+  const fail = () =>
+    publish(() => {
+      key.set(1)
+      throw new Error('half-way')
+    })
+  expect(fail).toThrow('half-way')
+  expect(written).toEqual([1])
+})
+
+once('what it stands on is named: the global object, a function with a name, and one without', () => {
+  const cannot = (object: object, key: string): string =>
+    refusal(() => anyAdopt(object, key, { name: unique('no') })).split(': ')[1]!
+  const [named, nameless] = [function named() {}, (() => () => {})()].map((each) => Object.freeze(each))
+  expect([cannot(globalThis, 'undefined'), cannot(named!, 'length'), cannot(nameless!, 'length')]).toEqual([
+    'adopt(object, "undefined") on globalThis',
+    'adopt(object, "length") on named',
+    'adopt(object, "length") on a function',
+  ])
+})
 
 test('inside an epoch the property is as it was at its first look, whatever others assign', async () => {
   const i18n = { language: 'en' }

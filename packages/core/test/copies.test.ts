@@ -1,13 +1,12 @@
 /**
- * Two copies of the library in one process: a test runner's module reload, ESM beside CommonJS, a bundler's second
- * copy, two versions. They meet at one carrier, or the later one fails with a message that names both.
+ * Two copies of the library in one process, as after a test runner's module reload. They meet at one carrier, or the later
+ * one fails. Copies of the published bundle, and two versions, stand in `copies-process.test.ts`.
  */
-import { spawnSync } from 'node:child_process'
+import { EventEmitter } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
-import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as first from 'withepoch'
-import { builtCore } from './built-core.js'
 import { uniqueNames } from './unique-name.js'
 
 const unique = uniqueNames('copies')
@@ -189,6 +188,30 @@ describe('two copies in one process', () => {
     expect(epoch.get(value)).toBe(1)
   })
 
+  test('mark what is theirs by registered names, which every version looks for', () => {
+    const marks = (object: object): Array<string | undefined> =>
+      Object.getOwnPropertySymbols(object)
+        .filter((symbol) => Symbol.keyFor(symbol) !== undefined)
+        .map((symbol) => Symbol.keyFor(symbol))
+    const getterOf = (object: object, key: string): object =>
+      Reflect.get(Object.getOwnPropertyDescriptor(object, key)!, 'get') as object
+
+    const emitter = first.bindEmitter(new EventEmitter()).on('row', () => {})
+    expect(marks(emitter)).toContain('withepoch.boundEmitter')
+    expect(marks(emitter.rawListeners('row')[0]!)).toEqual(['withepoch.originalListener'])
+
+    const app = { state: { dir: '/a' } }
+    first.adopt(app, ['state', 'dir'], { name: unique('dir') })
+    expect(marks(getterOf(app, 'state'))).toEqual(['withepoch.adopted', 'withepoch.container'])
+    expect(marks(getterOf(app.state, 'dir'))).toEqual(['withepoch.adopted'])
+
+    const { root } = (globalThis as unknown as Record<symbol, { root: { read: (slot: number) => unknown } }>)[
+      Symbol.for('withepoch.carrier')
+    ]!
+    const never = first.source(unique('never'), () => 1, { isolation: 'read-committed' })
+    expect(root.read((never as unknown as { slot: number }).slot)).toBe(Symbol.for('withepoch.unsettled'))
+  })
+
   test('keep one carrier, which nothing can replace and no loop over globalThis shows', () => {
     const key = Symbol.for('withepoch.carrier')
     const descriptor = Object.getOwnPropertyDescriptor(globalThis, key)!
@@ -197,114 +220,74 @@ describe('two copies in one process', () => {
       false,
       false,
     ])
-    expect(
-      Object.getOwnPropertySymbols(globalThis).filter((each) => each.description?.startsWith('withepoch.')),
-    ).toEqual([key])
   })
 })
 
-describe('in a process of its own', () => {
-  let core: string
-  beforeAll(() => {
-    core = builtCore()
-  }, 60_000)
-
-  function run(script: string, type: 'module' | 'commonjs' = 'module', flags: string[] = []) {
-    const env = { ...process.env, CORE: core, CORE_URL: pathToFileURL(core).href, NODE_OPTIONS: '' }
-    const args = [...flags, `--input-type=${type}`, '--no-warnings', '-e', script]
-    const { status, stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
-    return { status, stdout: stdout.trim(), stderr }
+describe('what stands where the carrier is to be', () => {
+  /** Loads the library once more, with `found` under the key; `undefined` for nothing. */
+  async function loadWith(found: unknown) {
+    const symbolFor = Symbol.for.bind(Symbol)
+    const key = Symbol('another place')
+    if (found !== undefined) Object.defineProperty(globalThis, key, { value: found, configurable: true })
+    const stub = vi
+      .spyOn(Symbol, 'for')
+      .mockImplementation((name) => (name === 'withepoch.carrier' ? key : symbolFor(name)))
+    onTestFinished(() => {
+      stub.mockRestore()
+    })
+    vi.resetModules()
+    const loaded: unknown = await import('withepoch').catch((error: unknown) => error)
+    return { loaded, carrier: (globalThis as unknown as Record<symbol, object>)[key] }
+  }
+  const message = ({ loaded }: { loaded: unknown }): string => {
+    const { code, message: text } = loaded as { code: string; message: string }
+    return `${code}: ${text.replace(/^withepoch \d+\.\d+\.\d+\S* \(file:[^,)]+/, 'withepoch VERSION (PLACE')}`
   }
 
-  /** Scripts that open an epoch with copy `a` and look at it with copy `b`. */
-  const meet = `
-    const dir = b.cell('dir', 'pinned')
-    const scans = []
-    const scan = b.memo((key) => scans.push(key))
-    const error = (() => { try { b.getEpoch() } catch (error) { return error } })()
-    const seen = a.withEpoch((epoch) => {
-      b.detach(() => dir.set('moved'))
-      scan('k')
-      a.withEpoch(() => scan('k'))
-      return [dir.get(), dir.live(), b.getEpoch() === epoch, scans.length, error instanceof a.EpochError]
+  test('is nothing: the first copy makes it, with its version and place, all settings off', async () => {
+    const { carrier } = await loadWith(undefined)
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+      version: string
+    }
+    expect(carrier).toMatchObject({
+      protocol: 1,
+      version,
+      path: expect.stringMatching(/^file:/),
+      open: 0,
+      sampling: false,
+      strict: false,
+      guardWrites: false,
+      captureStacks: false,
+      maxAgeMs: undefined,
+      ifOverdue: 'report',
+      lastId: 0,
+      deriving: 0,
+      draining: 0,
+      retiring: new Set(),
+      drains: new Set(),
+      sweeper: undefined,
     })
-    console.log(JSON.stringify(seen))`
-  const met = JSON.stringify(['pinned', 'moved', true, 1, true])
-
-  test('an ESM import and a CommonJS require are one copy', () => {
-    const esm = `import { createRequire } from 'node:module'
-      import * as a from ${JSON.stringify('CORE')}
-      const b = createRequire(process.env.CORE_URL)(process.env.CORE)
-      ${meet}
-      console.log(a.withEpoch === b.withEpoch)`.replace('"CORE"', () =>
-      JSON.stringify(pathToFileURL(core).href),
-    )
-    expect(run(esm)).toEqual({ status: 0, stdout: `${met}\ntrue`, stderr: '' })
-    const cjs = `const a = require(process.env.CORE)
-      import(process.env.CORE_URL).then((b) => { ${meet}; console.log(a.withEpoch === b.withEpoch) })`
-    expect(run(cjs, 'commonjs')).toEqual({ status: 0, stdout: `${met}\ntrue`, stderr: '' })
   })
 
-  test('two copies of the bundle, loaded through a query string, meet', () => {
-    const script = `const a = await import(process.env.CORE_URL)
-      const b = await import(process.env.CORE_URL + '?copy=2')
-      ${meet}
-      console.log(a.withEpoch === b.withEpoch)`
-    expect(run(script)).toEqual({ status: 0, stdout: `${met}\nfalse`, stderr: '' })
-  })
-
-  test('a copy with another protocol fails when it loads, with both versions, places and protocols', () => {
-    const script = `
-      Object.defineProperty(globalThis, Symbol.for('withepoch.carrier'), {
-        value: { protocol: 999, version: '9.8.7', path: 'file:///app/node_modules/other/withepoch.js' },
-      })
-      const error = await import(process.env.CORE_URL).catch((error) => error)
-      console.log(JSON.stringify([error.code, error.name, error.message]))`
-    const { stdout } = run(script)
-    const [code, name, message] = JSON.parse(stdout) as string[]
-    expect([code, name]).toEqual(['PROTOCOL_MISMATCH', 'EpochError'])
-    expect(
-      message!.replace(
-        /^withepoch \d+\.\d+\.\d+\S* \((\S+), protocol \d+\)/,
-        'withepoch VERSION ($1, protocol N)',
-      ),
-    ).toBe(
-      `withepoch VERSION (${pathToFileURL(core).href}, protocol N) was loaded into a process that already runs withepoch ` +
-        '9.8.7 (file:///app/node_modules/other/withepoch.js, protocol 999). Two protocols cannot share one snapshot: make ' +
-        'both dependents resolve to one version (npm ls withepoch).',
+  test('is another protocol’s: both versions, places and protocols are named', async () => {
+    const other = { protocol: 999, version: '9.8.7', path: 'file:///app/other.js' }
+    expect(message(await loadWith(other))).toBe(
+      'PROTOCOL_MISMATCH: withepoch VERSION (PLACE, protocol 1) was loaded into a process that already runs withepoch ' +
+        '9.8.7 (file:///app/other.js, protocol 999). Two protocols cannot share one snapshot: make both dependents ' +
+        'resolve to one version (npm ls withepoch).',
     )
   })
 
-  test('a foreign value under the key is refused when the library loads, and the error says what to do', () => {
-    const foreign = [
-      ['null', 'null'],
-      ['"text"', 'a string'],
-      ['42', 'a number'],
-      ['{}', 'an object (Object)'],
-      ['Object.create(null)', 'an object (no constructor)'],
-      ['{ protocol: "1" }', 'an object (Object)'],
-      ['new Map()', 'an object (Map)'],
-      ['() => 1', 'a function'],
-    ]
-    const script = `
-      const found = []
-      for (const value of [${foreign.map(([value]) => value).join(', ')}]) {
-        globalThis[Symbol.for('withepoch.carrier')] = value
-        const error = await import(process.env.CORE_URL + '?' + found.length).catch((error) => error)
-        found.push([error.code, error.message])
-      }
-      console.log(JSON.stringify(found))`
-    const found = JSON.parse(run(script).stdout) as Array<[string, string]>
-    const normal = found.map(([code, message]) => [
-      code,
-      message.replace(/^withepoch \d+\.\d+\.\d+\S*/, 'withepoch VERSION'),
-    ])
-    expect(normal).toEqual(
-      foreign.map(([, kind], index) => [
-        'PROTOCOL_MISMATCH',
-        `withepoch VERSION (${pathToFileURL(core).href}?${index}) found ${kind} that is not its own under ` +
-          "Symbol.for('withepoch.carrier'). Remove whatever sets that key; the library keeps its process-wide state there.",
-      ]),
+  test.each([
+    [null, 'null'],
+    ['text', 'a string'],
+    [{}, 'an object (Object)'],
+    [{ protocol: '1' }, 'an object (Object)'],
+    [Object.assign(() => 1, { protocol: 1 }), 'a function'],
+  ])('is a stranger’s (%#): it is refused, and the error says what to do', async (found, kind) => {
+    expect(message(await loadWith(found))).toBe(
+      `PROTOCOL_MISMATCH: withepoch VERSION (PLACE) found ${kind} that is not its own under ` +
+        "Symbol.for('withepoch.carrier'). Remove whatever sets that key; the library keeps its process-wide state there.",
     )
   })
 })

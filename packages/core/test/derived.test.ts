@@ -16,6 +16,7 @@ import {
   derived,
   detach,
   type Epoch,
+  type EpochEvent,
   type EpochOptions,
   getEpoch,
   memo,
@@ -24,6 +25,7 @@ import {
   tryGetEpoch,
   withEpoch,
 } from 'withepoch'
+import { listenTo } from './channel-listener.js'
 import { test } from './epoch-test.js'
 import { unhandledDuring } from './unhandled-rejections.js'
 import { uniqueNames } from './unique-name.js'
@@ -824,7 +826,72 @@ once('a call that is refused inside publish does not keep its key', async () => 
   expect(keys.map((key) => key.deref())).toEqual([undefined, undefined, undefined])
 })
 
+describe('whoever asks while a computation is under way', () => {
+  once('waits for it, though the last one read a source that is never pinned', async () => {
+    const killed = source(unique('killed'), () => false, { isolation: 'read-committed' })
+    let computed = 0
+    let next = gate()
+    const load = derived(async () => {
+      const seen = killed.get()
+      computed++
+      await next.opened
+      return seen
+    })
+    next.open()
+    await request(() => load())
+    load.clear()
+    next = gate()
+    const both = [request(() => load()), request(() => load())]
+    expect(computed).toBe(2) // the first one, and one for the two
+    next.open()
+    expect(await Promise.all(both)).toEqual([false, false])
+    expect(computed).toBe(2)
+  })
+
+  once('does not wait for one that will most likely fail', async () => {
+    let broken = false
+    const dir = source(unique('dir'), () => {
+      if (broken) throw new Error('broken')
+      return '/a'
+    })
+    let asked = 0
+    let next = gate()
+    const load = derived(async () => {
+      asked++
+      await next.opened
+      return dir.get()
+    })
+    next.open()
+    await request(() => load())
+    load.clear()
+    next = gate()
+    broken = true
+    const both = Promise.allSettled([request(() => load()), request(() => load())])
+    expect(asked).toBe(3)
+    next.open()
+    expect((await both).map((each) => each.status)).toEqual(['rejected', 'rejected'])
+  })
+
+  once('is not given what was computed from a value, where that source throws for it', () => {
+    let broken = false
+    const dir = source(unique('dir'), () => {
+      if (broken) throw new Error('broken')
+      return '/a'
+    })
+    const load = derived(() => `of ${dir.get()}`)
+    expect(request(() => load())).toBe('of /a')
+    broken = true
+    expect(() => request(() => load())).toThrow('broken')
+    broken = false
+    expect(request(() => load())).toBe('of /a')
+  })
+})
+
 describe('a circle', () => {
+  const nameOf = (message: unknown): string => {
+    const { id, name } = (message as EpochEvent).epoch
+    return `${id} ${name}`
+  }
   const circle = (path: string): string =>
     `"${path.slice(0, path.indexOf(' '))}" waits for itself: ${path}. None of them could ever finish; take the part that ` +
     'both need out into a memo of its own.'
@@ -876,6 +943,70 @@ describe('a circle', () => {
       messageOf(() => request(() => b())),
     ])
     expect(found).toEqual([circle('a → b → a'), circle('a → b → a')])
+  })
+
+  once('is found when a wait ends and the next one would close it; nothing stays open', async () => {
+    const open = new Set<string>()
+    listenTo('withepoch:epoch:open', (message) => void open.add(nameOf(message)))
+    listenTo('withepoch:epoch:close', (message) => void open.delete(nameOf(message)))
+    const value = cell(unique('value'), 1)
+    const [read, land] = [gate(), gate()]
+    let calls = 0
+    const inner: () => Promise<unknown> = derived(
+      async () => {
+        if (++calls === 1) await read.opened
+        if (value.get() === 2) return outer()
+        await land.opened
+        return 'of 1'
+      },
+      { name: 'inner' },
+    )
+    const outer: () => Promise<unknown> = derived(async () => inner(), { name: 'outer' })
+
+    const ofOne = request(() => inner())
+    change(() => value.set(2))
+    const waits = messageOf(() => request(() => outer()))
+    read.open()
+    await turn()
+    const closes = messageOf(() => request(() => inner()))
+    land.open()
+    const path = circle('inner → outer → inner')
+    expect(await Promise.all([ofOne, waits, closes])).toEqual(['of 1', path, path])
+    expect([...open]).toEqual([])
+  })
+
+  test('is none where the computation is over, and something that it left behind asks again', async () => {
+    const limit = cell(unique('limit'), 1)
+    const later = gate()
+    let left: Promise<unknown> | undefined
+    const load: () => number = derived(() => {
+      left ??= later.opened.then(() => load())
+      return limit.get()
+    })
+    expect(request(() => load())).toBe(1)
+    change(() => limit.set(2))
+    later.open()
+    expect(await left).toBe(2)
+  })
+
+  test('is none where what is left behind asks for what waited for it, and waits no more', async () => {
+    const later = gate()
+    const end = gate()
+    let left: Promise<unknown> | undefined
+    const inner = derived(() => {
+      left ??= later.opened.then(() => outer())
+      return 'inner'
+    })
+    const outer: () => Promise<string> = derived(async () => {
+      const value = inner()
+      later.open()
+      await end.opened
+      return `outer of ${value}`
+    })
+    const asked = request(() => outer())
+    await turn()
+    end.open()
+    expect(await Promise.all([asked, left])).toEqual(['outer of inner', 'outer of inner'])
   })
 
   test('is none where the arguments differ, nor where one is asked for twice', async () => {

@@ -306,6 +306,14 @@ describe('a timeout', () => {
     expect(stuck.epoch.phase).toBe('open')
   })
 
+  test('names epochs only, though other drains wait between them', async () => {
+    hold({ name: 'first' })
+    const earlier = watched({ timeoutMs: 20 })
+    hold({ name: 'second' })
+    expect(namesOf(await errorOf({ timeoutMs: 20 }))).toEqual(['first', 'second'])
+    await earlier.done
+  })
+
   test('names the ten oldest and counts the rest; the list has them all', async () => {
     const opened = Array.from({ length: 12 }, (_, index) => `request ${index + 1}`)
     for (const name of opened) hold({ name })

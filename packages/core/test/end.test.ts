@@ -654,6 +654,23 @@ describe('a result that throws when it is looked at', () => {
     const found = withEpoch(() => [memo(() => strange)(), derived(() => strange)(), getter.get()])
     expect([withEpoch(() => strange), ...found].map((each) => each === strange)).toEqual(Array(4).fill(true))
   })
+
+  test('is one though it refuses every symbol too', () => {
+    const mute = new Proxy(
+      {},
+      {
+        get(_, name) {
+          throw new Error(`unknown name ${String(name)}`)
+        },
+      },
+    )
+    let inside!: Epoch
+    const found = withEpoch((epoch) => {
+      inside = epoch
+      return mute
+    })
+    expect([found === mute, inside.phase]).toEqual([true, 'closed'])
+  })
 })
 
 describe('what joined an epoch', () => {

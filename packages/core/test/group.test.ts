@@ -7,6 +7,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, expect, test as once, vi } from 'vitest'
 import {
   adopt,
+  type Cell,
   cell,
   detach,
   drain,
@@ -19,6 +20,7 @@ import {
   withEpoch,
 } from 'withepoch'
 import { test } from './epoch-test.js'
+import { hold } from './held-epoch.js'
 import { refusal } from './refusal.js'
 import { uniqueNames } from './unique-name.js'
 
@@ -401,6 +403,22 @@ once('a group that is declared while an epoch is open does not change what that 
     ])
   })
 })
+
+once(
+  'members that were not there when an epoch was opened are pinned in it as a pair, at the first read of one',
+  () => {
+    const names = [unique('a'), unique('b')]
+    for (const name of names) cell(name, 0).release()
+    const held = hold()
+    const [a, b] = names.map((name) => cell(name, 1)) as [Cell<number>, Cell<number>]
+    declare(unique('pair'), [a, b], { coherent: equal })
+    a.set(2) // half-way
+    const first = held.inside(() => a.get())
+    b.set(2)
+    expect([first, held.inside(() => [a.get(), b.get()])]).toEqual([1, [1, 1]])
+    return held.end()
+  },
+)
 
 once('a member whose module is loaded again is asked through its new getter', () => {
   const name = unique('reloaded')

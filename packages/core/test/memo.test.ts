@@ -21,6 +21,7 @@ import {
 } from 'withepoch'
 import { listenTo } from './channel-listener.js'
 import { deferred } from './deferred.js'
+import { refusal } from './refusal.js'
 import { unhandledDuring } from './unhandled-rejections.js'
 import { uniqueNames } from './unique-name.js'
 
@@ -437,6 +438,35 @@ describe('a cycle', () => {
     expect(seen).toEqual([length, length])
   })
 
+  test('is looked for along each way once, where many ways lead to the same flight', async () => {
+    const depth = 60
+    const gate = deferred<number>()
+    const node: Memo<[number, string], Promise<number>> = memo(async (level: number) => {
+      await null
+      if (level === 0) return gate.promise
+      const [left] = await Promise.all([node(level - 1, 'left'), node(level - 1, 'right')])
+      return left + 1
+    })
+    const joins = memo(() => node(depth, 'left'))
+    const seen = await withEpoch(async () => {
+      const first = node(depth, 'left')
+      for (let step = 0; step < 4 * depth; step++) await null
+      const second = joins()
+      gate.resolve(0)
+      return Promise.all([first, second])
+    })
+    expect(seen).toEqual([depth, depth])
+  })
+
+  test('is found where a synchronous computation asks for itself from outside of it', () => {
+    const outcome = withEpoch(() => {
+      const outside = bind(() => load())
+      const load: Memo<[], unknown> = memo(() => outside(), { name: 'load' })
+      return refusal(load)
+    })
+    expect(outcome).toBe(`MEMO_CYCLE: ${cycleMessage('load', 'load')}`)
+  })
+
   test('that closes between two flights under way is found where it would have hung', async () => {
     const go = deferred<void>()
     const a: Memo<[], Promise<unknown>> = memo(async () => (await go.promise, b()), { name: 'a' })
@@ -715,6 +745,12 @@ describe('outside an epoch', () => {
 })
 
 describe('clear', () => {
+  test('has nothing to forget in an epoch that has closed', () => {
+    const { fn } = counted()
+    const late = withEpoch(() => bind(() => fn.clear()))
+    expect(late()).toBe(undefined)
+  })
+
   test('forgets what this epoch computed with this memo, and nothing else', () => {
     const [one, other] = [counted(), counted()]
     withEpoch(() => {

@@ -394,7 +394,8 @@ once('withEpoch refuses a handler that is no function, and options it does not k
     refusal(() => anyWithEpoch({ ifNested: 3 }, handler)),
     refusal(() => anyWithEpoch({ writes: 'readonly' }, handler)),
     refusal(() => anyWithEpoch({ name: 7 }, handler)),
-    refusal(() => anyWithEpoch({ ifnested: 'fork' }, handler)).replace(/Known: .*/, 'Known: …'),
+    refusal(() => anyWithEpoch({ ifnested: 'fork' }, handler)),
+    refusal(() => anyWithEpoch(handler, handler)),
   ]).toEqual([
     'INVALID_ARGUMENT: withEpoch(options, handler): options must be an object, got undefined.',
     'INVALID_ARGUMENT: withEpoch(options?, handler): handler must be a function, got undefined.',
@@ -405,7 +406,9 @@ once('withEpoch refuses a handler that is no function, and options it does not k
     'INVALID_ARGUMENT: withEpoch(options, handler): ifNested is a number; it is one of reuse, fork, fresh, throw.',
     'INVALID_ARGUMENT: withEpoch(options, handler): writes is "readonly"; it is one of publish, local, reject.',
     'INVALID_ARGUMENT: withEpoch(options, handler): name must be a string, got a number.',
-    'INVALID_ARGUMENT: withEpoch(options, handler): unknown option "ifnested". Known: …',
+    'INVALID_ARGUMENT: withEpoch(options, handler): unknown option "ifnested". Known: name, ifNested, values, writes, ' +
+      'maxAgeMs, ifOverdue.',
+    'INVALID_ARGUMENT: withEpoch(options, handler): options must be an object, got a function.',
   ])
   expect(handler.mock.calls).toEqual([])
 })

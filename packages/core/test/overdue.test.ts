@@ -136,9 +136,9 @@ describe('an epoch past its maxAgeMs', () => {
     epoch.onClose(() => new Promise(() => {}))
     vi.advanceTimersByTime(1250)
     expect([epoch.phase, events]).toEqual(['closing', ['stuck open 1000 of 1000, closed']])
-    vi.advanceTimersByTime(500)
+    vi.advanceTimersByTime(749)
     expect(epoch.phase).toBe('closing')
-    vi.advanceTimersByTime(500)
+    vi.advanceTimersByTime(1)
     expect([epoch.phase, events.length]).toEqual(['closed', 1])
   })
 
@@ -281,6 +281,53 @@ describe('the sweeper', () => {
     hold({ name: 'next', maxAgeMs: 1000 })
     vi.advanceTimersByTime(1250)
     expect(events).toEqual(['stuck open 1000 of 1000', 'next open 1000 of 1000'])
+  })
+
+  test('looks four times in the time of the shortest limit, but not below 5 ms, and every 15 s at least', () => {
+    for (const [name, maxAgeMs] of [
+      ['long', 100_000],
+      ['odd', 1001],
+      ['short', 8],
+    ] as const) {
+      hold({ name, maxAgeMs })
+      vi.advanceTimersByTime(1.1 * maxAgeMs + 5)
+    }
+    expect(events).toEqual(['long open 105000 of 100000', 'odd open 1004 of 1001', 'short open 10 of 8'])
+  })
+
+  test('goes on while there is a setting, though nothing is open', () => {
+    set({ maxAgeMs: 1000 })
+    vi.advanceTimersByTime(10_000)
+    hold({ name: 'stuck' })
+    vi.advanceTimersByTime(1000)
+    expect(events).toEqual(['stuck open 1000 of 1000'])
+  })
+
+  test('is not there for epochs of which only the place is captured', async () => {
+    set({ captureStacks: true })
+    hold()
+    await hold({ maxAgeMs: 1000 }).end()
+    vi.advanceTimersByTime(250)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is not put off by epochs that open one after the other, with the same limit', async () => {
+    hold({ name: 'stuck', maxAgeMs: 1000 })
+    for (let opened = 0; opened < 20; opened++) {
+      vi.advanceTimersByTime(100)
+      withEpoch({ ifNested: 'fresh', maxAgeMs: 1000 }, () => {})
+    }
+    expect(events).toEqual(['stuck open 1000 of 1000'])
+  })
+
+  test('is none of a setting that says nothing of ages, nor does that take one away', () => {
+    set({ strict: false })()
+    expect(vi.getTimerCount()).toBe(0)
+    set({ maxAgeMs: 1000 })
+    set({ captureStacks: false })
+    hold({ name: 'stuck' })
+    vi.advanceTimersByTime(1000)
+    expect(events).toEqual(['stuck open 1000 of 1000'])
   })
 
   test('stops when the setting is taken back', () => {

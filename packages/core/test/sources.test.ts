@@ -4,7 +4,7 @@
  * `isolation.test.ts`; writing is in `writes.test.ts`.
  */
 import { inspect } from 'node:util'
-import { expect, test as once, vi } from 'vitest'
+import { expect, onTestFinished, test as once, vi } from 'vitest'
 import { cell, detach, EpochError, publish, source, tryGetEpoch, withEpoch } from 'withepoch'
 import { test } from './epoch-test.js'
 import { refusal } from './refusal.js'
@@ -128,6 +128,19 @@ once('a second source of a name is refused, with the place of both', () => {
   expect(first.get()).toBe(1)
 })
 
+once('a place that no stack trace tells is an unknown one', () => {
+  const name = unique('nowhere')
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  onTestFinished(() => void (Error.stackTraceLimit = stackTraceLimit))
+  cell(name, 1)
+  expect(refusal(() => cell(name, 2))).toBe(
+    `DUPLICATE_SOURCE: A source named "${name}" is already registered.\n  first:  at an unknown place\n` +
+      '  second: at an unknown place\nNames are unique in the process. If the module was reloaded, pass { ifRegistered: ' +
+      "'replace' } or call release() on the first.",
+  )
+})
+
 once('release frees the name, once, and of no other', () => {
   const name = unique('released')
   const first = source(name, () => 'first')
@@ -167,6 +180,23 @@ once('a released source keeps its captured value in an open epoch, and is no lon
   const polledSoFar = calls
   withEpoch(() => {})
   expect({ seen, calls }).toEqual({ seen: ['captured', 'live'], calls: polledSoFar })
+})
+
+once('a released cell keeps the value that it had', () => {
+  const c = cell(unique('kept'), 1)
+  c.set(2)
+  c.release()
+  expect([c.get(), c.live()]).toEqual([2, 2])
+})
+
+once('a write of the same value to a cell with a copy is none: nothing is copied, no version is made', () => {
+  const value = { rows: 1 }
+  let copies = 0
+  const c = cell(unique('same'), value, { copy: ({ rows }) => ({ rows, copy: ++copies }), version: () => 1 })
+  const version = () => withEpoch({ ifNested: 'fresh' }, (epoch) => epoch.version)
+  const before = [version(), copies]
+  c.set(value)
+  expect([version(), copies]).toEqual(before)
 })
 
 once('a released cell can still be read and written through its handle', () => {
