@@ -1,0 +1,77 @@
+/**
+ * A core of its own for each test file, although many files, of many mutants, share one worker thread: the modules are
+ * loaded anew, and the key under which copies of the library meet is another in each file. So no file sees what another
+ * has left open, and code that runs when the library is loaded is run, and mutated, each time. What else a file could
+ * find of another's is put back.
+ */
+import { TestRunner, vi } from 'vitest'
+
+const CARRIER = 'withepoch.carrier'
+const EVENTS = ['warning', 'unhandledRejection', 'uncaughtException']
+
+/** What is kept of a thread, from before its first test file. */
+interface Thread {
+  readonly symbolFor: (key: string) => symbol
+  readonly process: PropertyDescriptorMap
+  readonly listeners: ReadonlySet<unknown>
+  files: number
+}
+
+const home = globalThis as unknown as { mutatedThread?: Thread } & Record<symbol, unknown>
+const thread = (home.mutatedThread ??= {
+  symbolFor: Symbol.for.bind(Symbol),
+  process: Object.getOwnPropertyDescriptors(process),
+  listeners: new Set(EVENTS.flatMap((event) => process.rawListeners(event))),
+  files: 0,
+})
+
+const carrierOf = (file: number): symbol => thread.symbolFor(`${CARRIER} of test file ${file}`)
+
+// The former core's storage would go on being told of every promise.
+const former = home[carrierOf(thread.files)] as { storage?: { disable: () => void } } | undefined
+former?.storage?.disable()
+
+for (const key of Reflect.ownKeys(process)) {
+  const before = thread.process[key as string]
+  const now = Object.getOwnPropertyDescriptor(process, key)!
+  if (before?.get === now.get && Object.is(before?.value, now.value)) continue
+  if (before === undefined) Reflect.deleteProperty(process, key)
+  else Object.defineProperty(process, key, before)
+}
+for (const key of Reflect.ownKeys(globalThis)) {
+  // oxlint-disable-next-line typescript/unbound-method -- it is looked at, not called
+  const standIn = Object.getOwnPropertyDescriptor(globalThis, key)?.get
+  if (standIn !== undefined && Object.hasOwn(standIn, thread.symbolFor('withepoch.adopted'))) {
+    Reflect.deleteProperty(globalThis, key)
+  }
+}
+for (const event of EVENTS) {
+  for (const listener of process.rawListeners(event)) {
+    if (!thread.listeners.has(listener)) process.off(event, listener as () => void)
+  }
+}
+
+const file = ++thread.files
+Symbol.for = (key) => (key === CARRIER ? carrierOf(file) : thread.symbolFor(key))
+vi.resetModules()
+
+// What runs while the library is loaded is mutated for the whole of a file. What a test file calls while its tests are
+// collected, or leaves to go on between two, is neither that nor any test's: those mutants are tried with their tests.
+const stryker = (globalThis as { __stryker__?: object }).__stryker__
+if (stryker !== undefined) Reflect.deleteProperty(stryker, 'currentTestId')
+await import('../../packages/core/src/index.js')
+let testId: string | undefined
+if (stryker !== undefined) {
+  Object.defineProperty(stryker, 'currentTestId', {
+    configurable: true,
+    get: () => testId ?? 'no test',
+    set: (id: string | undefined) => {
+      testId = id
+    },
+  })
+}
+
+vi.mock('../../packages/core/test/published-core.js', () => ({
+  runInProcess: () =>
+    TestRunner.getCurrentTest()!.context.skip('no mutant is switched on in another process'),
+}))
