@@ -39,7 +39,8 @@ export interface Carrier {
   telling: boolean
   /** Whether any epoch was ever opened whose writes are not published, or are observed: then a write must look for it. */
   guardWrites: boolean
-  /** Settings of `configure`. */
+  /** What calls of `configure` have set and not taken back, the oldest first. What counts of it stands here too. */
+  readonly settings: Set<object>
   captureStacks: boolean
   maxAgeMs: number | undefined
   ifOverdue: IfOverdue
@@ -82,6 +83,7 @@ function join(): Carrier {
       observe: false,
       telling: false,
       guardWrites: false,
+      settings: new Set(),
       captureStacks: false,
       maxAgeMs: undefined,
       ifOverdue: 'report',

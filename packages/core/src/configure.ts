@@ -55,7 +55,7 @@ const SETTINGS = ['strict', 'observe', 'captureStacks', 'lateReaders', 'maxAgeMs
 /**
  * Changes process-wide settings; those not named stay as they are.
  *
- * @returns a function that puts the former settings back.
+ * @returns a function that takes these settings back, and leaves alone what others have set, before or since.
  * @throws INVALID_ARGUMENT when a setting is unknown or of the wrong type; nothing is changed.
  * @example
  * const restore = configure({ strict: true })
@@ -75,21 +75,38 @@ export function configure(settings: Settings): () => void {
   }
   requirePositive(settings.maxAgeMs, call, 'maxAgeMs')
   requireWord(settings.ifOverdue, call, 'ifOverdue', ['report', 'close'])
-  const { strict, observe, captureStacks, maxAgeMs, ifOverdue } = carrier
-  setStrict(settings.strict ?? strict)
-  carrier.observe = settings.observe ?? observe
-  carrier.captureStacks = settings.captureStacks ?? captureStacks
-  carrier.ifOverdue = settings.ifOverdue ?? ifOverdue
-  const lateReaders = carrier.lateReaders !== undefined
-  if (settings.lateReaders !== undefined) rememberLateReaders(settings.lateReaders)
-  if ('maxAgeMs' in settings) carrier.maxAgeMs = settings.maxAgeMs
-  if (carrier.maxAgeMs !== undefined) watchAges(carrier.maxAgeMs)
-  return function restoreSettings() {
-    setStrict(strict)
-    Object.assign(carrier, { observe, captureStacks, maxAgeMs, ifOverdue })
-    rememberLateReaders(lateReaders)
-    if (maxAgeMs !== undefined) watchAges(maxAgeMs)
+  const layer: Record<string, unknown> = {}
+  for (const name of SETTINGS) {
+    if (settings[name] !== undefined || (name === 'maxAgeMs' && name in settings))
+      layer[name] = settings[name]
   }
+  carrier.settings.add(layer)
+  apply()
+  return function restoreSettings() {
+    if (carrier.settings.delete(layer)) apply()
+  }
+}
+
+const DEFAULTS = {
+  strict: false,
+  observe: false,
+  captureStacks: false,
+  lateReaders: false,
+  maxAgeMs: undefined,
+  ifOverdue: 'report',
+} as const
+
+/** Of several calls the last one to name a setting counts, so that they may be taken back in any order. */
+function apply(): void {
+  const { strict, lateReaders, ...others } = Object.assign(
+    {},
+    DEFAULTS,
+    ...carrier.settings,
+  ) as Required<Settings>
+  setStrict(strict!)
+  rememberLateReaders(lateReaders!)
+  Object.assign(carrier, others)
+  if (carrier.maxAgeMs !== undefined) watchAges(carrier.maxAgeMs)
 }
 
 /** In strict mode a late read must be refused though nobody is open, so reads have to look. */

@@ -575,3 +575,31 @@ once('a lazy thenable that next returns is refused without being started', () =>
   expect(refusal(() => c.update(() => ({ then: start })))).toMatch(/^INVALID_ARGUMENT: cell /)
   expect(start.mock.calls).toEqual([])
 })
+
+once('settings are taken back in any order: what others have set, before or since, stays', () => {
+  const c = cell('writes.settings', 1)
+  const observing = (): boolean => withEpoch({ ifNested: 'fresh' }, (epoch) => epoch.observing)
+  const isStrict = (): boolean => {
+    const read = withEpoch({ ifNested: 'fresh' }, () => bind(() => c.get()))
+    try {
+      read()
+      return false
+    } catch {
+      return true
+    }
+  }
+  const first = configure({ observe: true })
+  const second = configure({ observe: true })
+  first()
+  expect(observing()).toBe(true)
+  second()
+  expect(observing()).toBe(false)
+
+  const before = configure({ captureStacks: true })
+  const strict = configure({ strict: true })
+  before()
+  before()
+  expect(isStrict()).toBe(true)
+  strict()
+  expect(isStrict()).toBe(false)
+})
