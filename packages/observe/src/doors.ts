@@ -1,13 +1,14 @@
 /**
  * Where calls enter a service that has never heard of epochs: a method, or an event. A door stands in for it, and opens
  * an epoch for each call before it passes the call on; arguments, results and errors are handed through untouched. The
- * epoch's end is that of the synchronous part, because a door does not wait for anything: the call goes on in the async
- * context, and `calls.ts` counts what it reads there. So nothing stays open, and nothing is kept.
+ * epoch ends before the call begins, because a door does not wait for anything, and the program is to find no epoch but
+ * its own: the call goes on in the async context, and `calls.ts` counts what it reads there. So nothing stays open, and
+ * nothing is kept.
  */
 import { Server as HttpServer } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { Server as HttpsServer } from 'node:https'
-import { type Epoch, withEpoch } from 'withepoch'
+import { bind, type Epoch, withEpoch } from 'withepoch'
 import { kindOf, refuse } from './arguments.js'
 
 /**
@@ -103,22 +104,23 @@ function routeOf({ method, url }: IncomingMessage): string {
   return `${method} /${first}${rest === undefined ? '' : '/…'}`
 }
 
-/** Runs `through` in an epoch of its own. Where none can be opened (in a getter, in `publish`) it runs without. */
+/**
+ * Runs `through` in the context of an epoch that has ended: so it finds none that it could join, hook into or be refused by,
+ * and its reads are known by it all the same. Where none can be opened (in a getter, in `publish`) it runs without.
+ */
 function pass(name: string | undefined, through: () => unknown, enter: (epoch: Epoch) => void): unknown {
-  if (name === undefined) return through()
-  let isInside = false
-  let result: unknown
+  return name === undefined ? through() : inCall(name, through, enter)()
+}
+
+function inCall(name: string, through: () => unknown, enter: (epoch: Epoch) => void): () => unknown {
   try {
-    withEpoch({ name, ifNested: 'fresh' }, (epoch) => {
-      isInside = true
+    return withEpoch({ name, ifNested: 'fresh' }, (epoch) => {
       enter(epoch)
-      result = through() // not returned: the epoch would wait for it, and hand out another promise
+      return bind(through)
     })
-  } catch (error) {
-    if (isInside) throw error
-    return through()
+  } catch {
+    return through
   }
-  return result
 }
 
 function nameOf(name: CallName<unknown[]>, args: unknown[]): string | undefined {

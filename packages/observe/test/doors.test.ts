@@ -3,6 +3,7 @@
  * under load, nothing stays open, and taken out they leave things as they were.
  */
 import { AsyncResource } from 'node:async_hooks'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import { createServer, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,7 +12,17 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { cell, detach, type EpochError, holders, publish, source, tryGetEpoch, withEpoch } from 'withepoch'
+import {
+  cell,
+  detach,
+  type EpochError,
+  type EpochEvent,
+  holders,
+  publish,
+  source,
+  tryGetEpoch,
+  withEpoch,
+} from 'withepoch'
 import { type Door, httpRequests, observe, type Observation, onEvent, onMethod } from '@withepoch/observe'
 
 let count = 0
@@ -155,31 +166,53 @@ describe('a method', () => {
     expect(observation.report().outside[c.name]).toBe(2)
   })
 
-  test('inside another is a call of its own; an epoch that joins belongs to the door', () => {
+  test('inside another is a call of its own, and so is an epoch inside it', () => {
     const c = cell(unique('c'), 1)
     const server = {
       outer: (): number => c.get() + server.inner(),
-      inner: (): number => withEpoch({ name: 'joins' }, () => c.get()),
+      inner: (): number => c.get() + withEpoch({ name: 'epoch' }, () => c.get()),
     }
     const observation = watch([onMethod(server, 'outer', 'outer'), onMethod(server, 'inner', 'inner')])
     server.outer()
     expect(counts(observation)).toEqual([
+      ['epoch', 1, 0, 0],
       ['inner', 1, 0, 0],
       ['outer', 1, 0, 0],
     ])
   })
 
   test('called where no epoch can be opened runs without', () => {
-    const server = { run: (): string | undefined => tryGetEpoch()?.name }
     const ran = vi.fn<() => string>(() => 'ran')
     const throwing = { run: ran }
-    watch([onMethod(server, 'run', 'run'), onMethod(throwing, 'run', 'run')])
+    watch([onMethod(throwing, 'run', 'run')])
     expect(publish(() => throwing.run())).toBe('ran')
     const s = source(unique('s'), () => throwing.run())
     cleanups.push(() => s.release())
     expect(s.get()).toBe('ran')
     expect(ran).toHaveBeenCalledTimes(2)
-    expect(server.run()).toBe('run')
+  })
+
+  test('finds no epoch but its own: the door gives it none to join, to hook into, or to be refused by', async () => {
+    const order: string[] = []
+    const server = {
+      async run(): Promise<string> {
+        order.push(String(tryGetEpoch()))
+        await withEpoch({ ifNested: 'throw', name: 'own' }, async (epoch) => {
+          epoch.onClose(() => order.push('own closes'))
+          await nextTurn()
+          order.push(epoch.name)
+        })
+        return 'done'
+      },
+    }
+    const run = async (): Promise<string[]> => {
+      expect(await server.run()).toBe('done')
+      return order.splice(0)
+    }
+    const unobserved = await run()
+    watch([onMethod(server, 'run', 'run')])
+    expect(await run()).toEqual(unobserved)
+    expect(unobserved).toEqual(['undefined', 'own', 'own closes'])
   })
 
   test('is put back by stop, and where somebody has wrapped it since, passes through', () => {
@@ -342,13 +375,16 @@ test('what a door has opened is not kept: a call that is over is collected, and 
   const server = {
     async run() {
       c.get()
-      epochs.push(new WeakRef(tryGetEpoch()!))
       await nextTurn()
       c.get()
     },
   }
   const observation = watch([onMethod(server, 'run', 'run')])
+  const opened = (message: unknown): void => void epochs.push(new WeakRef((message as EpochEvent).epoch))
+  subscribe('withepoch:epoch:open', opened)
+  cleanups.push(() => unsubscribe('withepoch:epoch:open', opened))
   for (let times = 0; times < 50; times++) await server.run()
+  expect(epochs).toHaveLength(50)
   await vi.waitFor(() => {
     gc()
     expect(epochs.filter((epoch) => epoch.deref() !== undefined).length).toBeLessThan(5)
