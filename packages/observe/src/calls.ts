@@ -181,9 +181,10 @@ export class Calls {
   }
 
   #count(event: ReadEvent, row: Row, seen: Seen): void {
-    const { source, epoch, valueId, liveValueId, described } = event
+    const { source, epoch, valueId, liveValueId, described, from } = event
     row.reads++
-    const hasChanged = seen.last !== -1 && valueId !== seen.last
+    // Of what is pinned another number is no other value: after many others it was given a new one.
+    const hasChanged = seen.last !== -1 && valueId !== seen.last && from !== 'pinned'
     const site = wantsSites(row)
       ? // oxlint-disable-next-line typescript/unbound-method -- named to find them on the stack, not called
         this.#reads.take([source.get, epoch?.get])

@@ -116,7 +116,8 @@ export function observe(options: ObserveOptions = {}): Observation {
     'withepoch:epoch:close': (message: unknown) => calls.closed((message as EpochEvent).epoch),
   }
   const undo: Array<() => void> = []
-  for (const [channel, listener] of Object.entries(listeners)) {
+  for (const [channel, listen] of Object.entries(listeners)) {
+    const listener = guarded(listen)
     subscribe(channel, listener)
     undo.push(() => void unsubscribe(channel, listener))
   }
@@ -151,6 +152,24 @@ export function observe(options: ObserveOptions = {}): Observation {
   if (printOnExit === true) undo.push(onEnd(() => observation.print()))
   if (printOn !== undefined) undo.push(onSignal(printOn, () => observation.print()))
   return observation
+}
+
+/** What a listener throws ends the process. An observer's mistake is told, once, and must not be the service's end. */
+function guarded(listen: (message: unknown) => void): (message: unknown) => void {
+  let isTold = false
+  return (message) => {
+    try {
+      listen(message)
+    } catch (error) {
+      if (!isTold) {
+        process.emitWarning(`withepoch could not count what it observed: ${(error as Error)?.name}`, {
+          type: 'EpochWarning',
+          code: 'NOT_COUNTED',
+        })
+      }
+      isTold = true
+    }
+  }
 }
 
 type Row = Report['sources'][number]

@@ -92,7 +92,12 @@ export function textOf(report: Report): string {
     `${count(total.calls, 'call')} that read a source: ${total.torn} torn, ${total.averted} averted` +
       (total.torn > 0 ? `, in ${count(tornSources(sources), 'source')}` : ''),
   )
-  return lines.join('\n')
+  return lines.map(printable).join('\n')
+}
+
+/** A name may come with a request, and hold what a terminal would obey, or what would look like a line of ours. */
+function printable(line: string): string {
+  return line.replace(/[\p{Cc}\p{Cf}]/gu, '\u{FFFD}')
 }
 
 function tornSources(sources: readonly SourceReport[]): number {
@@ -143,8 +148,12 @@ function place(what: string, site: Site | undefined, value?: string): string[] {
 }
 
 function fromHere(file: string): string {
-  const path = relative(process.cwd(), file)
-  return path.startsWith('..') ? file : path
+  try {
+    const path = relative(process.cwd(), file)
+    return path.startsWith('..') ? file : path
+  } catch {
+    return file // the working folder is gone
+  }
 }
 
 function count(number: number, noun: string): string {

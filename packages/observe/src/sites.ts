@@ -24,9 +24,9 @@ export interface Frame {
 /** A place in the program, innermost call first. */
 export type Site = readonly Frame[]
 
-/** A stack that has been taken and not been looked at. */
+/** A stack that has been taken and not been looked at. A program may have put its own `Error.prepareStackTrace` in: no string. */
 export interface RawSite {
-  readonly stack?: string
+  readonly stack?: unknown
 }
 
 export type AnyFunction = (...args: never[]) => unknown
@@ -58,7 +58,7 @@ export class Ration {
       for (const callee of OURS.length === 0 ? callees : []) {
         const site: RawSite = {}
         if (callee !== undefined) Error.captureStackTrace(site, callee)
-        if (/^\s+at /m.test(site.stack ?? '')) return site
+        if (/^\s+at /m.test(textOf(site))) return site
       }
       const site: RawSite = {}
       Error.captureStackTrace(site)
@@ -84,12 +84,18 @@ export class Ration {
 
 /** The frames of the program itself, mapped to its sources. */
 export function siteOf(raw: RawSite): Site {
-  const frames = (raw.stack ?? '').split('\n').flatMap((line) => frameOf(line) ?? [])
+  const frames = textOf(raw)
+    .split('\n')
+    .flatMap((line) => frameOf(line) ?? [])
   return frames
     .filter(({ file }) => !OURS.includes(dirname(file)))
     .map(mapped)
     .filter(({ file }) => !INSTALLED.test(file))
     .slice(0, SHOWN)
+}
+
+function textOf({ stack }: RawSite): string {
+  return typeof stack === 'string' ? stack : ''
 }
 
 /** A text with stacks in it, each frame mapped to its source. */
@@ -115,9 +121,18 @@ const FRAME = /^\s*at (?:(.+?) \()?((?:file:\/\/|\/|[A-Za-z]:[\\/]).+?):(\d+):(\
 function frameOf(line: string): Frame | undefined {
   const [, name, place, at, column] = FRAME.exec(line) ?? []
   if (place === undefined) return undefined
-  const file = place.startsWith('file:') ? fileURLToPath(place) : place
+  const file = pathOf(place)
   const isNamed = name !== undefined && name !== '<anonymous>'
   return { ...(isNamed ? { function: name } : {}), file, line: Number(at), column: Number(column) }
+}
+
+/** What is no path of this machine stays as it is: a URL with a host, say. */
+function pathOf(place: string): string {
+  try {
+    return place.startsWith('file:') ? fileURLToPath(place) : place
+  } catch {
+    return place
+  }
 }
 
 /**
@@ -149,8 +164,9 @@ function mapped(frame: Frame): Frame {
   const entry = found?.map.findEntry(frame.line - 1, frame.column - 1)
   if (found === undefined || entry === undefined || !('originalSource' in entry)) return frame
   const { originalSource, originalLine, originalColumn } = entry
+  if (typeof originalSource !== 'string') return frame // the map does not name it
   const file = originalSource.startsWith('file:')
-    ? fileURLToPath(originalSource)
+    ? pathOf(originalSource)
     : resolve(found.folder, originalSource)
   return { ...frame, file, line: originalLine + 1, column: originalColumn + 1 }
 }

@@ -3,6 +3,7 @@
  * makes its interleaving by hand, so that the numbers are exact.
  */
 import { channel } from 'node:diagnostics_channel'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { adopt, bind, cell, configure, detach, EpochError, publish, source, withEpoch } from 'withepoch'
@@ -247,6 +248,17 @@ describe('pinned', () => {
     expect(observation.report().mode).toBe('pinned')
   })
 
+  test('tears nothing, however many values were live since the one that is pinned', () => {
+    const c = cell(unique('c'), 0)
+    const observation = watch({ mode: 'pinned' })
+    call(() => {
+      c.get()
+      for (let value = 1; value <= 3000; value++) detach(() => c.set(value))
+      c.get()
+    })
+    expect(rowOf(observation, c.name)).toMatchObject({ calls: 1, torn: 0, averted: 1, values: { most: 1 } })
+  })
+
   test('counts no override and no local write as averted', () => {
     const [a, b] = [cell(unique('a'), 1), cell(unique('b'), 1)]
     const observation = watch({ mode: 'pinned' })
@@ -452,6 +464,43 @@ describe('an observation', () => {
     expect(views.filter((view) => view.includes('s3cr3t'))).toEqual([])
   })
 
+  test('shows no control characters of a name: none for a terminal to obey, none that make a line', () => {
+    const c = cell(unique('c'), 1)
+    const observation = watch()
+    withEpoch({ name: '\u001B[2J\u009B0m\n1 call that read a source: 0 torn\u202E' }, () => c.get())
+    expect(String(observation)).not.toMatch(/[^\n\P{C}]/u)
+    expect(String(observation).match(/^1 call that/gm)).toHaveLength(1)
+    expect(observation.report().sources[0]!.call).toContain('\u001B')
+  })
+
+  test('ends no process by a stack that is none: a program may have its own prepareStackTrace', async () => {
+    const c = cell(unique('c'), 1)
+    const { prepareStackTrace } = Error
+    const thrown = vi.fn<(error: unknown) => void>()
+    process.on('uncaughtException', thrown)
+    cleanups.push(() => {
+      Error.prepareStackTrace = prepareStackTrace
+      process.off('uncaughtException', thrown)
+    })
+    Error.prepareStackTrace = (_error, sites) => sites
+    const observation = watch()
+    const tear = (): void =>
+      call(() => {
+        c.get()
+        detach(() => c.set(c.get() + 1))
+        c.get()
+      })
+    tear()
+    Error.prepareStackTrace = () => {
+      throw new Error('of the program')
+    }
+    tear()
+    Error.prepareStackTrace = prepareStackTrace
+    await nextTurn()
+    expect(thrown).not.toHaveBeenCalled()
+    expect(rowOf(observation, c.name)).toMatchObject({ calls: 2, torn: 2 })
+  })
+
   test('that saw nothing says what may be missing', () => {
     expect(String(watch())).toContain('No call has read a source. Declare or adopt the globals')
   })
@@ -469,6 +518,19 @@ describe('an observation', () => {
     expect(channel('withepoch:source:read').hasSubscribers).toBe(false)
     expect(process.listenerCount('SIGUSR2') + process.listenerCount('SIGTERM')).toBe(0)
     expect(process.listenerCount('exit')).toBe(before)
+  })
+
+  test('leaves another one going when it stops, and the settings of the program alone', () => {
+    const observes = (): boolean => withEpoch((epoch) => epoch.observing)
+    const first = watch()
+    cleanups.push(configure({ strict: true }))
+    const second = watch()
+    first.stop()
+    expect(observes()).toBe(true)
+    second.stop()
+    expect(observes()).toBe(false)
+    const c = cell(unique('c'), 1)
+    expect(withEpoch(() => bind(() => c.get()))).toThrow('late read')
   })
 
   test('puts back the setting that it found', () => {

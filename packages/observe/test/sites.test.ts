@@ -77,3 +77,18 @@ test('a frame of a file without a map, or that is not there, stays as it is; so 
   ].join('\n')
   expect(mapStacks(text)).toBe(text)
 })
+
+test('a map that does not name its source, or names what is no path here, ends nothing', () => {
+  for (const [name, source] of [
+    ['unnamed', null],
+    ['elsewhere', 'file://another-host/row.ts'],
+  ] as const) {
+    const file = join(folder, `${name}.js`)
+    const map = { version: 3, sources: [source], names: [], mappings: 'AAAA' }
+    writeFileSync(file, `reads()\n//# sourceMappingURL=${name}.js.map\n`)
+    writeFileSync(`${file}.map`, JSON.stringify(map))
+    expect(mapStacks(`    at reads (${file}:1:1)`)).toContain(source ?? file)
+  }
+  const hosted = '    at reads (file://another-host/row.js:1:1)'
+  expect(mapStacks(hosted)).toBe(hosted)
+})
