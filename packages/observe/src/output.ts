@@ -25,9 +25,9 @@ export function requireOutput({ format, file }: Output, call: string): void {
 
 export function print(report: Printable, { format, file }: Output): void {
   const isJson = format === undefined ? file?.endsWith('.json') === true : format === 'json'
-  const text = `${isJson ? JSON.stringify(report, null, 2) : report.toString()}\n`
   try {
-    if (file === undefined) writeSync(process.stderr.fd, text)
+    const text = `${isJson ? JSON.stringify(report, null, 2) : report.toString()}\n`
+    if (file === undefined) writeWhole(process.stderr.fd, text)
     else writeFileSync(file, text)
   } catch (error) {
     // A full disk or a closed pipe is no reason to fail: the process is somebody else's.
@@ -38,6 +38,24 @@ export function print(report: Printable, { format, file }: Output): void {
   }
 }
 
+/** A pipe takes what it has room for, and then nothing until somebody has read: that is waited for, but not for ever. */
+function writeWhole(fd: number, text: string): void {
+  let rest = Buffer.from(text)
+  for (let waits = 0; rest.length > 0;) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest))
+      waits = 0
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || ++waits > MOST_WAITS) throw error
+      Atomics.wait(NOBODY, 0, 0, WAIT_MS)
+    }
+  }
+}
+
+const WAIT_MS = 10
+const MOST_WAITS = 100
+const NOBODY = new Int32Array(new SharedArrayBuffer(4))
+
 /** Calls `say` when the process gets `signal`. Such a process does not end by the signal any more. */
 export function onSignal(signal: NodeJS.Signals, say: () => void): () => void {
   const listener = (): void => say()
@@ -46,6 +64,9 @@ export function onSignal(signal: NodeJS.Signals, say: () => void): () => void {
 }
 
 const FATAL = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** On a listener of ours, of whichever copy: it does not keep the process from ending. */
+const OURS = Symbol.for('withepoch.endsWithProcess')
 
 /**
  * Calls `say` once when the process ends: by itself, by `process.exit`, or by a signal for which the program has no
@@ -59,13 +80,17 @@ export function onEnd(say: () => void): () => void {
     say()
   }
   const listeners = FATAL.map((signal) => {
-    const listener = (): void => {
-      if (process.listenerCount(signal) > 1) return // the program sees to its end itself
-      once()
-      process.off(signal, listener)
-      process.kill(process.pid, signal)
-    }
-    process.on(signal, listener)
+    const listener = Object.assign(
+      (): void => {
+        if (process.listeners(signal).some((each) => !(OURS in each))) return // the program sees to its end itself
+        once()
+        process.off(signal, listener)
+        process.kill(process.pid, signal)
+      },
+      { [OURS]: true },
+    )
+    // Before the program's: a `once` of its own is gone when it has been called.
+    process.prependListener(signal, listener)
     return [signal, listener] as const
   })
   process.on('exit', once)

@@ -95,6 +95,32 @@ describe('a process', { timeout: 60_000 }, () => {
     expect(ended.stderr.match(/calls that read a source/g)).toHaveLength(1)
   })
 
+  test('observed twice dies by the signal all the same, and prints both', async () => {
+    const child = start('ends.ts')
+    await child.says('ready')
+    child.kill('SIGTERM')
+    const ended = await child.ended
+    expect([ended.code, ended.signal]).toEqual([null, 'SIGTERM'])
+    expect(ended.stderr.match(/call that read a source/g)).toHaveLength(2)
+  })
+
+  test('that handles a signal once, by a listener added before, is left to it', async () => {
+    const child = start('ends.ts', [], { ENDS: 'by once' })
+    await child.says('ready')
+    child.kill('SIGTERM')
+    const ended = await child.ended
+    expect([ended.code, ended.signal]).toEqual([3, null])
+    expect(ended.stdout).toContain('closed in order')
+    expect(ended.stderr.match(/call that read a source/g)).toHaveLength(2)
+  })
+
+  test('whose stderr is a pipe that has no room prints the whole report when it has', async () => {
+    const ended = await start('ends.ts', [], { ENDS: 'through a pipe' }).ended
+    expect(ended.code).toBe(0)
+    expect(ended.stdout).toContain('full')
+    expect(ended.stderr.trimEnd()).toMatch(/\n200 calls that read a source: 0 torn, 0 averted$/)
+  })
+
   test('prints on demand and goes on: the report, and who holds on, with places and not one value', async () => {
     const child = start('service.ts', ['preload.ts'], { SERVICE: 'stays' })
     await child.says('ready')
