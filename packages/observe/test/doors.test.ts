@@ -196,7 +196,7 @@ describe('a method', () => {
     const order: string[] = []
     const server = {
       async run(): Promise<string> {
-        order.push(String(tryGetEpoch()))
+        order.push(tryGetEpoch()?.name ?? 'no epoch')
         await withEpoch({ ifNested: 'throw', name: 'own' }, async (epoch) => {
           epoch.onClose(() => order.push('own closes'))
           await nextTurn()
@@ -212,7 +212,7 @@ describe('a method', () => {
     const unobserved = await run()
     watch([onMethod(server, 'run', 'run')])
     expect(await run()).toEqual(unobserved)
-    expect(unobserved).toEqual(['undefined', 'own', 'own closes'])
+    expect(unobserved).toEqual(['no epoch', 'own', 'own closes'])
   })
 
   test('is put back by stop, and where somebody has wrapped it since, passes through', () => {

@@ -475,6 +475,7 @@ describe('an observation', () => {
 
   test('ends no process by a stack that is none: a program may have its own prepareStackTrace', async () => {
     const c = cell(unique('c'), 1)
+    // oxlint-disable-next-line typescript/unbound-method -- put back as it was, not called
     const { prepareStackTrace } = Error
     const thrown = vi.fn<(error: unknown) => void>()
     process.on('uncaughtException', thrown)
