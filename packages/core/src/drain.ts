@@ -69,7 +69,6 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
   const calledAt = Date.now()
   const errors: unknown[] = []
   carrier.drains.add(errors)
-  let wait: Wait | undefined
   let waits = true
   carrier.draining++
   const passed = (): void => {
@@ -79,16 +78,16 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
   let stop = (): void => {}
   try {
     await new Promise<void>((resolve, reject) => {
-      wait = openEpochs.whenOlderClosed(() => {
+      const wait = openEpochs.whenOlderClosed(() => {
         passed()
         void retired().then(resolve)
       })
       const give = (reason: unknown): void => {
-        wait?.cancel()
+        wait.cancel()
         reject(reason as Error)
       }
       const abort = (): void => give(signal?.reason)
-      const timer = timeoutMs > MAX_TIMER_MS ? undefined : setTimeout(() => give(timedOut()), timeoutMs)
+      const timer = timeoutMs > MAX_TIMER_MS ? undefined : setTimeout(() => give(timedOut(wait)), timeoutMs)
       signal?.addEventListener('abort', abort)
       stop = () => {
         clearTimeout(timer)
@@ -113,8 +112,8 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
     )
   }
 
-  function timedOut(): EpochError {
-    const holders = (wait?.holders() ?? []).map((epoch) => holderOf(epoch, calledAt))
+  function timedOut(wait: Wait): EpochError {
+    const holders = wait.holders().map((epoch) => holderOf(epoch, calledAt))
     const named = holders
       .slice(0, NAMED_HOLDERS)
       .map(({ id, name, ageMs }) => `#${id} "${name}" (${ageMs} ms)`)

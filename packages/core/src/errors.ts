@@ -136,13 +136,17 @@ export function siteOf(callee: (...args: never[]) => unknown): { stack?: string 
  */
 export function callerOf(...callees: ReadonlyArray<(...args: never[]) => unknown>): string | undefined {
   for (const callee of callees) {
-    const lines = siteOf(callee).stack?.split('\n') ?? []
-    const frames = lines.filter((line) => /^\s+at /.test(line))
+    const frames = framesOf(siteOf(callee).stack)
     // A property that `adopt` stands in for is one call more: `get [as language]`.
     if (/ \[as [^\]]*\] /.test(frames[0] ?? '') && frames.length > 1) frames.shift()
     if (frames.length > 0) return frames.join('\n')
   }
   return undefined
+}
+
+/** The lines of a stack that name a call. */
+export function framesOf(stack: string | undefined): string[] {
+  return stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
 }
 
 /** An error with nobody left to throw it to: the process hears of it as an unhandled rejection. */

@@ -5,6 +5,7 @@
  */
 import { carrier } from './carrier.js'
 import type { Epoch } from './epoch.js'
+import { framesOf } from './errors.js'
 import { openEpochs } from './open-epochs.js'
 
 /** One epoch that is open. */
@@ -119,8 +120,7 @@ function textOf({ open, late, retiring, retireBacklog }: Holders): string {
 }
 
 function entry(line: string, stack: string | undefined): string {
-  const frames = stack?.split('\n').filter((each) => /^\s+at /.test(each)) ?? []
-  return [`  ${line}`, ...frames.map((frame) => `      ${frame.trim()}`)].join('\n')
+  return [`  ${line}`, ...framesOf(stack).map((frame) => `      ${frame.trim()}`)].join('\n')
 }
 
 function count(number: number, noun: string): string {

@@ -16,6 +16,8 @@ import {
   type Holder,
   withEpoch,
 } from 'withepoch'
+import type { OpenEpochs } from '../src/open-epochs.js'
+import { deferred } from './deferred.js'
 import { type Held, hold as holdOpen } from './held-epoch.js'
 import { runInProcess } from './published-core.js'
 import { unhandledDuring } from './unhandled-rejections.js'
@@ -241,6 +243,40 @@ describe('drain', () => {
     expect(log).toEqual(['outer A', 'inner A'])
   })
 
+  test('that waits for retire calls only lets an epoch that advances go of what it saw', async () => {
+    const log: string[] = []
+    const closed = deferred()
+    const pool = cell(unique('pool'), 'A', {
+      retire: (old) => (log.push(old), old === 'A' ? closed.promise : undefined),
+    })
+    pool.set('B')
+    const drained = watched()
+    const reader = hold()
+    pool.set('C')
+    reader.epoch.advance()
+    expect([log, drained.state()]).toEqual([['A', 'B'], 'waits'])
+    closed.resolve()
+    await drained.done
+    expect(drained.state()).toBe('drained')
+  })
+
+  test('that is over, however it ended, lets an epoch that advances go of what it saw', async () => {
+    const log: string[] = []
+    const pool = cell(unique('pool'), 'A', { retire: (old) => void log.push(old) })
+    const stuck = hold()
+    await errorOf({ timeoutMs: 1 })
+    const controller = new AbortController()
+    const [aborted, patient] = [watched({ signal: controller.signal }), watched()]
+    controller.abort()
+    await aborted.done
+    await stuck.end()
+    await patient.done
+    const reader = hold()
+    pool.set('B')
+    reader.epoch.advance()
+    expect([log, reader.epoch.phase]).toEqual([['A'], 'open'])
+  })
+
   test('never blocks publishing: with a stuck reader the process goes on, and newer readers see the new', async () => {
     const pool = cell(unique('pool'), 0, { retire: () => {} })
     const stuck = hold({ name: 'stuck' })
@@ -371,6 +407,27 @@ describe('a timeout', () => {
     await drain()
   })
 
+  test('names ten who read after their end, and says that there are more', async () => {
+    cleanups.push(configure({ lateReaders: true }))
+    const c = cell(unique('c'), 1)
+    hold({ name: 'export' })
+    const lateOf = async (): Promise<string> => {
+      return withoutAges((await errorOf({ timeoutMs: 1 })).message)
+        .replace(/^.*Nothing was changed\. /, '')
+        .replaceAll(` (${c.name})`, '')
+    }
+    const read = (name: string): unknown =>
+      withEpoch({ name, ifNested: 'fresh' }, () => bind(() => c.get()))()
+    for (let index = 1; index <= 10; index++) read(`page ${index}`)
+    const ten = (last: number): string =>
+      Array.from({ length: 10 }, (_, index) => `#1 "page ${last - index}"`).join(', ')
+    expect(await lateOf()).toBe(`Read after their end: ${ten(10)}. Wait longer, or give epochs a maxAgeMs.`)
+    read('page 11')
+    expect(await lateOf()).toBe(
+      `Read after their end: ${ten(11)} and more. Wait longer, or give epochs a maxAgeMs.`,
+    )
+  })
+
   test('of 0 gives what is open no time', async () => {
     hold({ name: 'stuck' })
     expect(namesOf(await errorOf({ timeoutMs: 0 }))).toEqual(['stuck'])
@@ -384,6 +441,40 @@ describe('a timeout', () => {
     await reader.end()
     await Promise.all(drains.map(({ done }) => done))
     expect(drains.map(({ state }) => state())).toEqual(['drained', 'drained', 'drained'])
+  })
+
+  test('is set up to the longest delay that a timer takes, and cleared when the drain is over', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    cleanups.push(() => vi.useRealTimers())
+    const reader = hold()
+    const drains = [2 ** 31 - 1, 2 ** 31].map((timeoutMs) => watched({ timeoutMs }))
+    expect(vi.getTimerCount()).toBe(1)
+    await reader.end()
+    await Promise.all(drains.map(({ done }) => done))
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('takes the wait back: nobody is told of what it gave up', async () => {
+    const { openEpochs } = (globalThis as unknown as Record<symbol, { openEpochs: OpenEpochs }>)[
+      Symbol.for('withepoch.carrier')
+    ]!
+    const told: string[] = []
+    let who = ''
+    const whenOlderClosed = openEpochs.whenOlderClosed.bind(openEpochs)
+    vi.spyOn(openEpochs, 'whenOlderClosed').mockImplementation((reached) => {
+      const waits = who
+      return whenOlderClosed(() => (told.push(waits), reached()))
+    })
+    cleanups.push(() => vi.restoreAllMocks())
+    const drains = [0, Infinity].map((timeoutMs) => {
+      who = `up to ${timeoutMs} ms`
+      const reader = hold()
+      return { reader, ...watched({ timeoutMs }) }
+    })
+    await drains[0]!.done
+    for (const { reader } of drains) await reader.end()
+    await drains[1]!.done
+    expect([told, drains[1]!.state()]).toEqual([['up to Infinity ms'], 'drained'])
   })
 })
 
@@ -457,6 +548,24 @@ describe('a signal', () => {
     const drained = watched({ signal: AbortSignal.abort('late') })
     await drained.done
     expect(drained.state()).toBe('late')
+  })
+
+  test('that a retire aborts costs none of those their turn that wait behind it', async () => {
+    const log: string[] = []
+    const controller = new AbortController()
+    const pool = cell(unique('pool'), 'A', {
+      retire: (old) => {
+        log.push(old)
+        if (old === 'A') controller.abort('enough')
+      },
+    })
+    const reader = hold()
+    const drained = watched({ signal: controller.signal })
+    pool.set('B')
+    pool.set('C')
+    await reader.end()
+    await drained.done
+    expect([drained.state(), log]).toEqual(['enough', ['A', 'B']])
   })
 
   test('is let go of when the drain is over', async () => {
@@ -546,6 +655,15 @@ describe('errors of retire', () => {
       expect(reported).toEqual([new Error('cannot close A')])
     },
   )
+
+  test('are reported as unhandled again when the drain is over', async () => {
+    const pool = failing()
+    const reported = await unhandledDuring(async () => {
+      await drain()
+      pool.set('B')
+    })
+    expect(reported).toEqual([new Error('cannot close A')])
+  })
 
   test('are not reported a second time when another drain under way will tell of them', async () => {
     const pool = failing()

@@ -30,7 +30,7 @@ describe('open', () => {
   test('names the open epochs, oldest snapshot first, and none that has closed', async () => {
     const [first, second] = [hold('first'), hold('second')]
     withEpoch(() => {})
-    expect(holders().open).toEqual([
+    expect(holders().open).toStrictEqual([
       { id: first.epoch.id, name: 'first', phase: 'open', ageMs: expect.any(Number) as number },
       { id: second.epoch.id, name: 'second', phase: 'open', ageMs: expect.any(Number) as number },
     ])
@@ -135,6 +135,29 @@ describe('late', () => {
     expect(places[0]).toMatch(/readByProperty .*holders\.test\.ts/)
   })
 
+  test('says where as far as the process keeps stacks: one call, an empty stack, none at all', () => {
+    set({ lateReaders: true, captureStacks: true })
+    const settings = { locale: 'en' }
+    const locale = adopt(settings, 'locale', { name: unique('locale') })
+    cleanups.push(() => locale.release())
+    const { stackTraceLimit } = Error
+    const places: unknown[] = []
+    try {
+      for (const limit of [1, 0, undefined]) {
+        Error.stackTraceLimit = limit as number
+        late('request', () => settings.locale)()
+        places.push(holders().late[0]!.stack)
+      }
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit
+    }
+    expect(places).toEqual([
+      expect.stringMatching(/^ {4}at [^\n]*\[as locale\][^\n]*$/),
+      undefined,
+      undefined,
+    ])
+  })
+
   test('keeps the last hundred', () => {
     set({ lateReaders: true })
     const c = cell(unique('c'), 1)
@@ -213,6 +236,55 @@ describe('the report', () => {
       '0 replaced values waiting to be retired, 0 retire calls under way',
     ])
     expect(lines[2]).toMatch(/^ {6}at hold .*held-epoch\.ts/)
+  })
+
+  test('as text has those lines alone where no stacks are captured, and knows one from several', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    set({ lateReaders: true })
+    const [c, finish] = [cell(unique('c'), 1), deferred()]
+    const pool = cell(unique('pool'), 'a', { retire: () => finish.promise })
+    pool.set('b')
+    const [one, two] = [hold('one'), hold('two')]
+    pool.set('c')
+    const [first, last] = ['first', 'last'].map((name) =>
+      withEpoch({ name, ifNested: 'fresh' }, (epoch) => epoch),
+    )
+    first!.get(c)
+    last!.get(c)
+    last!.get(c)
+    expect(String(holders())).toBe(
+      [
+        '2 open epochs, oldest snapshot first:',
+        `  #${one!.epoch.id} "one" open, 0 ms`,
+        `  #${two!.epoch.id} "two" open, 0 ms`,
+        '2 late readers, the last first:',
+        `  #${last!.id} "last" read "${c.name}" 2 times, 0 ms ago`,
+        `  #${first!.id} "first" read "${c.name}" 1 time, 0 ms ago`,
+        '1 replaced value waiting to be retired, 1 retire call under way',
+      ].join('\n'),
+    )
+    finish.resolve()
+    await one!.end()
+    await two!.end()
+    await drain()
+  })
+
+  test('as text has calls alone below, whatever else the process writes into its stacks', () => {
+    set({ captureStacks: true, lateReaders: true })
+    const c = cell(unique('c'), 1)
+    const { prepareStackTrace } = Error
+    try {
+      Error.prepareStackTrace = (_, calls) =>
+        ['looked up at once', ...calls.map((call) => `\tat ${String(call)}`)].join('\n')
+      hold('request')
+      withEpoch({ name: 'late', ifNested: 'fresh' }, (epoch) => epoch).get(c)
+      const lines = String(holders()).split('\n')
+      expect(lines[2]).toMatch(/^ {6}at hold .*held-epoch\.ts/)
+      expect(lines.filter((line) => line.includes('looked up'))).toEqual([])
+      expect(holders().late[0]!.stack).toMatch(/^\tat .*holders\.test\.ts/)
+    } finally {
+      Error.prepareStackTrace = prepareStackTrace
+    }
   })
 
   test('of a process where nothing is up says that', () => {

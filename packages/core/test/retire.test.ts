@@ -14,6 +14,7 @@ import {
   drain,
   type Epoch,
   group,
+  holders,
   publish,
   type Source,
   tryGetEpoch,
@@ -257,6 +258,22 @@ describe('who can still see a value is', () => {
     await promise
     expect(log).toEqual(['A'])
     await parent.end()
+  })
+
+  test('a younger epoch, although a retire has opened one and closed it meanwhile', async () => {
+    const log: string[] = []
+    const pool = cell(unique('pool'), 'A', {
+      retire: (old) => void withEpoch(() => log.push(`${old} ${pool.get()}`)),
+    })
+    const first = hold()
+    pool.set('B')
+    const second = hold({ name: 'second' })
+    await first.end()
+    expect([log, holders().open.map(({ name }) => name)]).toEqual([['A B'], ['second']])
+    pool.set('C')
+    expect([log, second.epoch.get(pool)]).toEqual([['A B'], 'B'])
+    await second.end()
+    expect(log).toEqual(['A B', 'B C'])
   })
 
   test('an epoch that has advanced and kept the value as an override', async () => {
