@@ -1,9 +1,9 @@
 /**
  * What an EpochError is: its name, and which values count as one, of whichever copy of the library. What each message
- * says is stated where the mistake is made; second copies stand in `copies.test.ts`.
+ * says is stated where the mistake is made, save what all calls say of an argument; second copies stand in `copies.test.ts`.
  */
 import { describe, expect, test } from 'vitest'
-import { cell, EpochError } from 'withepoch'
+import { cell, derived, EpochError, publish, withEpoch } from 'withepoch'
 import { refusal } from './refusal.js'
 
 const BRAND = Symbol.for('withepoch.EpochError')
@@ -65,5 +65,44 @@ describe('a wrong argument is named by its kind, never by its content:', () => {
     ['a function', () => 'secret', 'a function.'],
   ])('%s', (_, value, named) => {
     expect(nameOf(value)).toBe(named)
+  })
+})
+
+describe('a wrong option is refused, with what was found and what there is:', () => {
+  test.each<[options: unknown, found: string]>([
+    [null, 'options must be an object, got null.'],
+    ['fast', 'options must be an object, got a string.'],
+    [() => 'fast', 'options must be an object, got a function.'],
+    [{ max: 1, fast: 1 }, 'unknown option "fast". Known: key, max, name.'],
+    [Object.create({ fast: 1 }), 'unknown option "fast". Known: key, max, name.'],
+  ])('derived(fn, %o)', (options, found) => {
+    expect(refusal(() => derived(() => 1, options as object))).toBe(
+      `INVALID_ARGUMENT: derived(fn, options): ${found}`,
+    )
+  })
+
+  test.each<[options: object, found: string]>([
+    [{ ifOverdue: 'kill' }, 'ifOverdue is "kill"; it is one of report, close.'],
+    [{ ifOverdue: 5 }, 'ifOverdue is a number; it is one of report, close.'],
+    [{ ifOverdue: null }, 'ifOverdue is null; it is one of report, close.'],
+    [{ maxAgeMs: 0 }, 'maxAgeMs must be a number above 0, got 0.'],
+    [{ maxAgeMs: NaN }, 'maxAgeMs must be a number above 0, got NaN.'],
+    [{ maxAgeMs: '9' }, 'maxAgeMs must be a number above 0, got a string.'],
+    [{ maxAgeMs: null }, 'maxAgeMs must be a number above 0, got null.'],
+  ])('withEpoch(%o, handler)', (options, found) => {
+    expect(refusal(() => withEpoch(options, () => 1))).toBe(
+      `INVALID_ARGUMENT: withEpoch(options, handler): ${found}`,
+    )
+  })
+
+  test('none that is left undefined', () => {
+    const unset = { maxAgeMs: undefined, ifOverdue: undefined, name: undefined }
+    expect(withEpoch(unset, () => 'opened')).toBe('opened')
+  })
+
+  test('what is no function', () => {
+    expect(refusal(() => publish('writes' as never))).toBe(
+      'INVALID_ARGUMENT: publish(fn): fn must be a function, got a string.',
+    )
   })
 })

@@ -272,10 +272,14 @@ describe('the report', () => {
   test('as text has calls alone below, whatever else the process writes into its stacks', () => {
     set({ captureStacks: true, lateReaders: true })
     const c = cell(unique('c'), 1)
+    // oxlint-disable-next-line typescript/unbound-method -- put back, not called
     const { prepareStackTrace } = Error
     try {
       Error.prepareStackTrace = (_, calls) =>
-        ['looked up at once', ...calls.map((call) => `\tat ${String(call)}`)].join('\n')
+        [
+          'looked up at once',
+          ...calls.map((call) => `\tat ${call.getFunctionName() ?? ''} (${call.getFileName()})`),
+        ].join('\n')
       hold('request')
       withEpoch({ name: 'late', ifNested: 'fresh' }, (epoch) => epoch).get(c)
       const lines = String(holders()).split('\n')
