@@ -665,6 +665,26 @@ describe('errors of retire', () => {
     expect(reported).toEqual([new Error('cannot close A')])
   })
 
+  test('are reported when the drain that collected them gives up, and one under way began too late for them', async () => {
+    const pool = failing()
+    const reported = await unhandledDuring(async () => {
+      const reader = hold()
+      pool.set('B')
+      const stuck = hold({ name: 'stuck' })
+      const controller = new AbortController()
+      const hasty = watched({ signal: controller.signal })
+      await reader.end()
+      await turn()
+      const late = watched()
+      controller.abort('enough')
+      await hasty.done
+      await stuck.end()
+      await late.done
+      expect([hasty.state(), late.state()]).toEqual(['enough', 'drained'])
+    })
+    expect(reported).toEqual([new Error('cannot close A')])
+  })
+
   test('are not reported a second time when another drain under way will tell of them', async () => {
     const pool = failing()
     let stuck!: Held
