@@ -188,6 +188,22 @@ describe('two copies in one process', () => {
     expect(epoch.get(value)).toBe(1)
   })
 
+  test('keep one count of the epochs that are open, and one more in strict mode', () => {
+    const carrier = (globalThis as unknown as Record<symbol, { open: number }>)[
+      Symbol.for('withepoch.carrier')
+    ]!
+    const seen = [carrier.open]
+    const restore = second.configure({ strict: true })
+    first.withEpoch(() => {
+      seen.push(carrier.open)
+      second.withEpoch({ ifNested: 'fork' }, () => seen.push(carrier.open))
+      seen.push(carrier.open)
+    })
+    restore()
+    seen.push(carrier.open)
+    expect(seen).toEqual([0, 2, 3, 2, 0])
+  })
+
   test('mark what is theirs by registered names, which every version looks for', () => {
     const marks = (object: object): Array<string | undefined> =>
       Object.getOwnPropertySymbols(object)

@@ -238,6 +238,19 @@ describe('who can still see a value is', () => {
     expect(log).toEqual(['A', 'B'])
   })
 
+  test('an epoch that opened between an older one and its fork', async () => {
+    const { log, pool } = logged()
+    const [parent, between] = [hold({ name: 'parent' }), hold({ name: 'between' })]
+    const fork = parent.inside(() => hold({ name: 'fork', ifNested: 'fork' }))
+    expect(holders().open.map(({ name }) => name)).toEqual(['parent', 'fork', 'between'])
+    pool.set('B')
+    await fork.end()
+    await parent.end()
+    expect([log, between.epoch.get(pool)]).toEqual([[], 'A'])
+    await between.end()
+    expect(log).toEqual(['A'])
+  })
+
   test('a fork of one that has advanced since', async () => {
     const { log, pool } = logged()
     const parent = hold()
