@@ -278,14 +278,15 @@ describe('the report', () => {
       Error.prepareStackTrace = (_, calls) =>
         [
           'looked up at once',
-          ...calls.map((call) => `\tat ${call.getFunctionName() ?? ''} (${call.getFileName()})`),
+          ...calls.slice(0, 2).map((call) => `\tat ${call.getFunctionName() ?? ''} (${call.getFileName()})`),
         ].join('\n')
       hold('request')
       withEpoch({ name: 'late', ifNested: 'fresh' }, (epoch) => epoch).get(c)
       const lines = String(holders()).split('\n')
       expect(lines[2]).toMatch(/^ {6}at hold .*held-epoch\.ts/)
       expect(lines.filter((line) => line.includes('looked up'))).toEqual([])
-      expect(holders().late[0]!.stack).toMatch(/^\tat .*holders\.test\.ts/)
+      const call = expect.stringMatching(/^\tat [^\t]*$/) as unknown
+      expect(holders().late[0]!.stack!.split('\n')).toEqual([call, call])
     } finally {
       Error.prepareStackTrace = prepareStackTrace
     }
