@@ -272,6 +272,8 @@ describe('what stands where the carrier is to be', () => {
       open: 0,
       sampling: false,
       strict: false,
+      observe: false,
+      telling: false,
       guardWrites: false,
       captureStacks: false,
       maxAgeMs: undefined,
@@ -280,6 +282,7 @@ describe('what stands where the carrier is to be', () => {
       deriving: 0,
       draining: 0,
       retiring: new Set(),
+      retireBacklog: 0,
       drains: new Set(),
       sweeper: undefined,
     })

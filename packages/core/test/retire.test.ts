@@ -4,7 +4,7 @@
  * waiting for it in `drain.test.ts`, random interleavings in `lifecycle-interleavings.test.ts`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 import {
   adopt,
@@ -504,6 +504,14 @@ describe('retire', () => {
       [open.name, undefined, 'pool A'],
       [secret.name, undefined, undefined],
     ])
+  })
+
+  test('is described for those alone who listen', () => {
+    const described: string[] = []
+    const { pool } = logged({ describe: (value) => (described.push(value), value) })
+    const { hasSubscribers } = channel('withepoch:source:retire')
+    pool.set('B')
+    expect(described.includes('A')).toBe(hasSubscribers)
   })
 })
 
