@@ -116,7 +116,7 @@ export async function drain(options: DrainOptions = {}): Promise<void> {
     const holders = wait.holders().map((epoch) => holderOf(epoch, calledAt))
     const named = holders
       .slice(0, NAMED_HOLDERS)
-      .map(({ id, name, ageMs }) => `#${id} "${name}" (${ageMs} ms)`)
+      .map(({ id, name, ageMs }) => `#${id} ${JSON.stringify(name)} (${ageMs} ms)`)
     const more = holders.length - named.length
     const who = named.join(', ') + (more > 0 ? ` and ${more} more` : '')
     return new EpochError(
@@ -142,7 +142,9 @@ function backlog(): string {
 function lateReads(): string {
   const late = carrier.lateReaders?.entries() ?? []
   if (late.length === 0) return ''
-  const named = late.slice(0, NAMED_HOLDERS).map(({ id, name, source }) => `#${id} "${name}" (${source})`)
+  const named = late
+    .slice(0, NAMED_HOLDERS)
+    .map(({ id, name, source }) => `#${id} ${JSON.stringify(name)} (${source})`)
   return ` Read after their end: ${named.join(', ')}${late.length > NAMED_HOLDERS ? ' and more' : ''}.`
 }
 

@@ -109,11 +109,14 @@ function textOf({ open, late, retiring, retireBacklog }: Holders): string {
   return [
     `${count(open.length, 'open epoch')}, oldest snapshot first${open.length > 0 ? ':' : ''}`,
     ...open.map(({ id, name, phase, ageMs, stack }) =>
-      entry(`#${id} "${name}" ${phase}, ${ageMs} ms`, stack),
+      entry(`#${id} ${JSON.stringify(name)} ${phase}, ${ageMs} ms`, stack),
     ),
     `${count(late.length, 'late reader')}, the last first${late.length > 0 ? ':' : ''}`,
     ...late.map(({ id, name, source, reads, lastAgoMs, stack }) =>
-      entry(`#${id} "${name}" read "${source}" ${count(reads, 'time')}, ${lastAgoMs} ms ago`, stack),
+      entry(
+        `#${id} ${JSON.stringify(name)} read ${JSON.stringify(source)} ${count(reads, 'time')}, ${lastAgoMs} ms ago`,
+        stack,
+      ),
     ),
     `${count(retireBacklog, 'replaced value')} waiting to be retired, ${count(retiring, 'retire call')} under way`,
   ].join('\n')

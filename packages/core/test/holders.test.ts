@@ -292,6 +292,14 @@ describe('the report', () => {
     }
   })
 
+  test('as text, and in the error of a drain, has a name that a terminal would obey in escapes', async () => {
+    const one = hold('evil\u001b[2J\n#99 "other"')
+    const name = String.raw`"evil\u001b[2J\n#99 \"other\""`
+    expect(String(holders()).split('\n')[1]).toMatch(`  #${one.epoch.id} ${name} open, `)
+    const error = (await drain({ timeoutMs: 0 }).catch((reason: unknown) => reason)) as Error
+    expect(error.message).toContain(`#${one.epoch.id} ${name} (`)
+  })
+
   test('of a process where nothing is up says that', () => {
     expect(String(holders())).toBe(
       '0 open epochs, oldest snapshot first\n0 late readers, the last first\n' +
