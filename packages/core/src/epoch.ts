@@ -76,7 +76,7 @@ export interface AgeLimit {
  * })
  */
 export class Epoch {
-  /** Unique in the process, rising from 1. */
+  /** Unique in the process, rising from 1; 0 for those that stand for no epoch, which nobody is handed. */
   readonly id: number
   /** As given to `withEpoch`; 'anonymous' otherwise. */
   readonly name: string
@@ -86,13 +86,13 @@ export class Epoch {
   prev: Epoch | undefined = undefined
   /** @internal */
   next: Epoch | undefined = undefined
-  /** The pinned values; undefined once closed, and for the detached sentinel. */
+  /** The pinned values; undefined once closed, and for what stands for no epoch. */
   #values: Values | undefined
   /** `#values` is this epoch's own copy, so a local change may be made in place. */
   #owned = false
   #leases = 1
   #writes: Writes
-  #phase: 'open' | 'closing' | 'closed' | 'detached'
+  #phase: 'open' | 'closing' | 'closed'
   #extra: Extra | undefined = undefined
 
   /** @internal */
@@ -102,12 +102,12 @@ export class Epoch {
     this.parentId = parent?.id
     this.#values = values
     this.#writes = writes
-    this.#phase = values === undefined ? 'detached' : 'open'
+    this.#phase = values === undefined ? 'closed' : 'open'
   }
 
   /** `open` while any lease is held, `closing` while `onClose` hooks run, then `closed`. */
   get phase(): 'open' | 'closing' | 'closed' {
-    return this.#phase === 'detached' ? 'closed' : this.#phase
+    return this.#phase
   }
 
   /** The version of the snapshot that this epoch is pinned to; `undefined` once closed. */
@@ -129,8 +129,7 @@ export class Epoch {
    * signal.aborted // => true
    */
   get signal(): AbortSignal {
-    if (this.#phase === 'closed' || this.#values === undefined)
-      return AbortSignal.abort(this.#closedError('epoch.signal'))
+    if (this.#phase === 'closed') return AbortSignal.abort(this.#closedError('epoch.signal'))
     const extra = this.#extend()
     extra.controller ??= new AbortController()
     return extra.controller.signal
@@ -245,7 +244,7 @@ export class Epoch {
     const base = this.#extra?.base
     if (base !== undefined) {
       for (const slot of base.keys()) {
-        base.set(slot, slot < next.length ? next[slot] : UNSETTLED)
+        base.set(slot, next[slot])
         this.#setOwn(slot, former[slot])
       }
     }
@@ -403,7 +402,7 @@ export class Epoch {
 
   /** @internal a read after the end: live, and told of */
   readLate<T>(source: Source<T>): T {
-    if (this.#phase === 'detached') return source.readLive('live')
+    if (this.id === 0) return source.readLive('live')
     if (source.isolation === 'read-committed') return source.readLive('live', this)
     this.refuseLate(`A late read of "${source.name}"`)
     const value = source.readLive('late', this)
@@ -413,7 +412,7 @@ export class Epoch {
 
   /** @internal in strict mode, what comes after the end is an error */
   refuseLate(call: string): void {
-    if (carrier.strict && this.#phase !== 'detached') throw this.#closedError(call)
+    if (carrier.strict && this.id !== 0) throw this.#closedError(call)
   }
 
   /** @internal */
@@ -439,7 +438,6 @@ export class Epoch {
 
   /** @internal `sawLive`: the value was computed from the live one (`update`), so it cannot undo an unseen change */
   write<T>(cell: Cell<T>, value: T, sawLive: boolean): void {
-    if (this.#phase === 'detached') return cell.writeLive(value, undefined)
     if (this.#writes === 'reject') {
       throw new EpochError(
         'WRITE_REJECTED',
@@ -448,7 +446,7 @@ export class Epoch {
       )
     }
     if (this.#values === undefined) {
-      // A late write. Published, it is what it would have been without us; a local one has nowhere left to go.
+      // Late, or in no epoch. Published, it is what it would have been without us; a local one has nowhere left to go.
       if (this.#writes === 'publish') return cell.writeLive(value, undefined)
       throw this.#closedError(`A late write to "${cell.name}", which was to stay local,`)
     }
@@ -516,7 +514,7 @@ export class Epoch {
     this.#owned = false
     const child = make(this.#values as Values)
     const base = this.#extra?.base
-    if (base !== undefined && base.size > 0) child.inheritBase(base)
+    if (base !== undefined) child.inheritBase(base)
     openEpochs.addAfter(child, this)
     return child
   }
@@ -683,7 +681,7 @@ export class Epoch {
   }
 
   #label(): string {
-    return this.id === 0 ? 'no epoch' : `epoch #${this.id} "${this.name}"`
+    return `epoch #${this.id} "${this.name}"`
   }
 }
 

@@ -5,7 +5,11 @@
  */
 import { carrier } from './carrier.js'
 import { sourceLateRead, type SourceEvent } from './diagnostics.js'
+import type { Epoch } from './epoch.js'
 import { callerOf } from './errors.js'
+
+/** A late read is always some epoch's. */
+type LateRead = SourceEvent & { readonly epoch: Epoch }
 
 /** @internal */
 export interface LateReads {
@@ -23,7 +27,7 @@ const KEPT = 100
 export class LateReaders {
   /** By epoch and source, the last to read at the end. */
   readonly #entries = new Map<string, LateReads>()
-  readonly #listener = (message: unknown): void => this.#note(message as SourceEvent)
+  readonly #listener = (message: unknown): void => this.#note(message as LateRead)
 
   listen(): void {
     sourceLateRead.subscribe(this.#listener)
@@ -38,8 +42,7 @@ export class LateReaders {
     return Array.from(this.#entries.values()).reverse()
   }
 
-  #note({ epoch, source }: SourceEvent): void {
-    if (epoch === undefined) return
+  #note({ epoch, source }: LateRead): void {
     const key = `${epoch.id} ${source.name}`
     const entry = this.#entries.get(key) ?? {
       id: epoch.id,

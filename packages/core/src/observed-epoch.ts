@@ -6,7 +6,6 @@
  * It does capture: what was live at entry is what `isStale` and `validate` compare with, so a fence stays a fence.
  */
 import type { Cell } from './cell.js'
-import { sourceRead } from './diagnostics.js'
 import { Epoch, type Writes } from './epoch.js'
 import type { Source } from './source.js'
 
@@ -21,14 +20,9 @@ export class ObservedEpoch extends Epoch {
     return this.hasLocal(source) ? super.read(source) : source.readLive('live', this)
   }
 
-  override peek<T>(source: Source<T>): T {
-    return this.hasLocal(source) ? super.peek(source) : source.liveNow()
-  }
-
   /** Live as all of them, so it is no mistake and no news: only who listens to reads hears of it. */
   override readLate<T>(source: Source<T>): T {
-    const from = source.isolation === 'read-committed' ? 'live' : 'late'
-    return sourceRead.hasSubscribers ? source.readLive(from, this) : source.liveNow()
+    return source.readLive(source.isolation === 'read-committed' ? 'live' : 'late', this)
   }
 
   override refuseLate(): void {}
@@ -40,9 +34,7 @@ export class ObservedEpoch extends Epoch {
   }
 
   /** What would be kept for the whole epoch would be older than its reads: memos and derived values call through. */
-  override memoTables(): undefined {
-    return undefined
-  }
+  override memoTables(): undefined {}
 
   override fork(name: string, writes: Writes): Epoch {
     return this.spawn((values) => new ObservedEpoch(values, name, writes, this))
