@@ -420,6 +420,16 @@ once(
   },
 )
 
+once('a member that an epoch has captured stays as it is when another is read late', () => {
+  const a = cell(unique('a'), 1)
+  withEpoch(() => {
+    const b = cell(unique('b'), 1)
+    declare(unique('pair'), [a, b], { coherent: equal })
+    detach(() => [a.set(2), b.set(2), a.set(3)]) // agreed at 2, and half-way again
+    expect([b.get(), a.get(), b.get()]).toEqual([2, 1, 2])
+  })
+})
+
 once('a member whose module is loaded again is asked through its new getter', () => {
   const name = unique('reloaded')
   const module = (dir: number) => source(name, () => dir, { ifRegistered: 'replace' })

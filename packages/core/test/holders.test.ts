@@ -2,6 +2,7 @@
  * Who holds on, on demand: open epochs, late readers, and what waits to be retired, as plain data and as text. Nothing is
  * remembered that nobody asked for, and no epoch is kept alive by being named.
  */
+import { hasSubscribers } from 'node:diagnostics_channel'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { adopt, bind, cell, configure, detach, drain, holders, withEpoch } from 'withepoch'
 import { hold as held } from './held-epoch.js'
@@ -179,6 +180,28 @@ describe('late', () => {
     expect(holders().late).toEqual([])
     set({ lateReaders: true })
     expect(holders().late).toEqual([])
+  })
+})
+
+describe('remembering late readers', () => {
+  test('goes on when it is asked for again, and when other settings are put back', () => {
+    set({ lateReaders: true })
+    const c = cell(unique('c'), 1)
+    withEpoch({ name: 'request', ifNested: 'fresh' }, () => bind(() => c.get()))()
+    set({ lateReaders: true })
+    configure({ captureStacks: true })()
+    expect(holders().late.map(({ name, reads }) => [name, reads])).toEqual([['request', 1]])
+  })
+
+  test('listens to late reads while it is on, and not a moment longer', () => {
+    const channel = 'withepoch:source:late-read'
+    const before = hasSubscribers(channel)
+    const restore = configure({ lateReaders: true })
+    expect(hasSubscribers(channel)).toBe(true)
+    configure({ lateReaders: false })
+    expect(hasSubscribers(channel)).toBe(before)
+    restore()
+    expect(hasSubscribers(channel)).toBe(before)
   })
 })
 

@@ -8,6 +8,7 @@ import { expect, test as once } from 'vitest'
 import { bind, cell, detach, getEpoch, publish, source, tryGetEpoch, withEpoch } from 'withepoch'
 import { deferred } from './deferred.js'
 import { test } from './epoch-test.js'
+import { hold } from './held-epoch.js'
 import { uniqueNames } from './unique-name.js'
 
 const unique = uniqueNames('isolation')
@@ -240,6 +241,53 @@ once(
       (name) => channel(name).hasSubscribers,
     )
     expect({ seen, calls }).toEqual({ seen: [1, 1, 1], calls: 1 + 3 * comparing.length })
+  },
+)
+
+once(
+  'an error at the first read is pinned in the epoch that read, and in none that shares its snapshot',
+  async () => {
+    let broken = true
+    const read = (value: number) => () => {
+      if (broken) throw new Error(`${value} down`)
+      return value
+    }
+    const lazy = [1, 2].map((value) =>
+      source(unique(`lazy ${value}`), read(value), { isolation: 'repeatable-read' }),
+    )
+    const [reader, other] = [hold(), hold()]
+    const late = [...lazy, source(unique('late'), read(3))]
+    const errors = () =>
+      late.map((each) => {
+        try {
+          return reader.epoch.get(each)
+        } catch (error) {
+          return (error as Error).message
+        }
+      })
+    const first = errors()
+    broken = false
+    const values = late.map((each) => other.epoch.get(each))
+    expect([first, errors(), values]).toEqual([
+      ['1 down', '2 down', '3 down'],
+      ['1 down', '2 down', '3 down'],
+      [1, 2, 3],
+    ])
+    await Promise.all([reader.end(), other.end()])
+    for (const each of late) each.release()
+  },
+)
+
+once(
+  'sources declared while an epoch is open are each captured at their own first read, in any order',
+  () => {
+    const seen = withEpoch(() => {
+      const [a, b, c] = ['a', 'b', 'c'].map((name) => cell(unique(name), `${name} 1`))
+      const last = c!.get()
+      detach(() => [a, b, c].forEach((each) => each!.update((value) => value.replace('1', '2'))))
+      return [last, b!.get(), a!.get(), c!.get()]
+    })
+    expect(seen).toEqual(['c 1', 'b 2', 'a 2', 'c 1'])
   },
 )
 

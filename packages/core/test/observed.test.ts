@@ -19,6 +19,7 @@ import {
   type WriteEvent,
 } from 'withepoch'
 import { listenTo } from './channel-listener.js'
+import { refusal } from './refusal.js'
 import { strict } from './strict-mode.js'
 import { uniqueNames } from './unique-name.js'
 
@@ -179,6 +180,20 @@ describe('a read in an observed epoch', () => {
     expect(later()).toBe(2)
     expect(told).toEqual(['late'])
   })
+
+  test('of a read-committed source is live after its end too', () => {
+    const run = (): unknown => {
+      const c = cell(unique('never'), 1, { isolation: 'read-committed' })
+      const told: unknown[] = []
+      listenTo('withepoch:source:read', (message) => {
+        const { source: read, from, epoch } = message as ReadEvent
+        if (read === c) told.push([from, epoch?.name])
+      })
+      withEpoch({ name: 'request' }, () => bind(() => c.get()))()
+      return told
+    }
+    expect(both(run)).toEqual({ pinned: [['live', 'request']], observed: [['live', 'request']] })
+  })
 })
 
 describe('a write in an observed epoch', () => {
@@ -209,10 +224,33 @@ describe('a write in an observed epoch', () => {
     expect([writers, c.live()]).toEqual([['request', 'request'], 3])
   })
 
-  test('is refused where the epoch refuses writes', () => {
+  test('is its own, so it does not make it stale, and ends the override that it replaces', () => {
+    const run = (): unknown => {
+      const [a, b] = [cell(unique('a'), 1), cell(unique('b'), 1)]
+      return withEpoch({ values: [[b, 10]] }, (epoch) => {
+        a.set(2)
+        b.set(2)
+        epoch.validate(a, b)
+        return [a.get(), b.get(), b.live()]
+      })
+    }
+    expect(both(run)).toEqual({ pinned: [2, 2, 2], observed: [2, 2, 2] })
+  })
+
+  test('is refused where the epoch refuses writes, also after its end', () => {
     observe()
     const c = cell(unique('c'), 1)
     expect(() => withEpoch({ writes: 'reject' }, () => c.set(2))).toThrow("writes: 'reject'")
+    const later = withEpoch({ writes: 'reject' }, () => bind(() => c.set(2)))
+    expect(later).toThrow("writes: 'reject'")
+    expect(c.live()).toBe(1)
+  })
+
+  test('that was to stay local is refused after its end: the world must not see it', () => {
+    observe()
+    const c = cell(unique('c'), 1)
+    const later = withEpoch({ writes: 'local' }, () => bind(() => c.set(2)))
+    expect(refusal(later)).toContain(`EPOCH_CLOSED: A late write to "${c.name}", which was to stay local,`)
     expect(c.live()).toBe(1)
   })
 })

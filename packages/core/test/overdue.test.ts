@@ -4,6 +4,7 @@
  * are the test's own, so nothing here takes time.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   bind,
@@ -13,11 +14,15 @@ import {
   detach,
   drain,
   type Epoch,
+  type EpochEvent,
   type EpochOptions,
+  holders,
   type OverdueEvent,
   tryGetEpoch,
   withEpoch,
 } from 'withepoch'
+import { listenTo } from './channel-listener.js'
+import { deferred } from './deferred.js'
 import { runInProcess } from './published-core.js'
 import { uniqueNames } from './unique-name.js'
 
@@ -140,6 +145,44 @@ describe('an epoch past its maxAgeMs', () => {
     expect(epoch.phase).toBe('closing')
     vi.advanceTimersByTime(1)
     expect([epoch.phase, events.length]).toEqual(['closed', 1])
+  })
+
+  test('and closed is not done before its hook is, though its handler may be', async () => {
+    const hook = deferred()
+    const { epoch, end } = hold({ maxAgeMs: 1000, ifOverdue: 'close' })
+    epoch.onClose(() => hook.promise)
+    vi.advanceTimersByTime(1250)
+    await end()
+    expect(epoch.phase).toBe('closing')
+    hook.resolve()
+    await turn()
+    expect(epoch.phase).toBe('closed')
+  })
+
+  test('and closed without its hook is not closed again when that settles after all', async () => {
+    const closes: Epoch[] = []
+    listenTo('withepoch:epoch:close', (message) => closes.push((message as EpochEvent).epoch))
+    const hook = deferred()
+    const stays = hold({ name: 'stays' })
+    const { epoch } = hold({ maxAgeMs: 1000, ifOverdue: 'close' })
+    epoch.onClose(() => hook.promise)
+    vi.advanceTimersByTime(2000)
+    expect([epoch.phase, closes]).toEqual(['closed', [epoch]])
+    hook.resolve()
+    await turn()
+    expect([epoch.phase, closes]).toEqual(['closed', [epoch]])
+    expect(holders().open.map(({ name }) => name)).toEqual(['stays'])
+    await stays.end()
+  })
+
+  test('is closed once, also when it ends while it is told of', () => {
+    const closes: Epoch[] = []
+    listenTo('withepoch:epoch:close', (message) => closes.push((message as EpochEvent).epoch))
+    // oxlint-disable-next-line require-yield -- it only has to be held open
+    const rows = withEpoch({ maxAgeMs: 1000, ifOverdue: 'close' }, function* () {})
+    listenTo('withepoch:epoch:overdue', () => void rows.return())
+    vi.advanceTimersByTime(1250)
+    expect(closes.map(({ phase }) => phase)).toEqual(['closed'])
   })
 
   test('counts its own age: a fork has its own, a joined one is part of the outer', () => {

@@ -4,7 +4,7 @@
  * that made the write. Single writes are in `writes.test.ts`.
  */
 import { expect, test as once, vi } from 'vitest'
-import { adopt, bind, cell, detach, publish, source, withEpoch } from 'withepoch'
+import { adopt, bind, cell, detach, memo, publish, source, withEpoch } from 'withepoch'
 import { test } from './epoch-test.js'
 import { refusal } from './refusal.js'
 import { strict } from './strict-mode.js'
@@ -398,9 +398,52 @@ once('writes that a rejecting epoch refuses undo the publish', () => {
   expect([found.slice(0, 14), a.live(), b.live()]).toEqual(['WRITE_REJECTED', 1, 1])
 })
 
+once(
+  'a rollback of a local write leaves nothing local: the epoch has what it captured, and advances from it',
+  () => {
+    const c = cell(unique('c'), 1)
+    const seen = withEpoch({ writes: 'local' }, (epoch) => {
+      epoch.onClose(() => {})
+      failing(() => c.set(2))
+      epoch.validate(c)
+      detach(() => c.set(3))
+      const pinned = c.get()
+      epoch.advance()
+      return [pinned, c.get()]
+    })
+    expect(seen).toEqual([1, 3])
+  },
+)
+
+once('a rollback drops what was computed from the writes that it undoes, of whatever isolation', () => {
+  for (const isolation of ['snapshot', 'repeatable-read', 'read-committed'] as const) {
+    const c = cell(unique(isolation), 1, { isolation })
+    const read = memo(() => c.get())
+    const seen = withEpoch(() => {
+      const values: number[] = []
+      failing(() => {
+        c.set(2)
+        values.push(read())
+      })
+      return [...values, read()]
+    })
+    expect([isolation, ...seen]).toEqual([isolation, 2, 1])
+  }
+})
+
+once('a rollback in an epoch that only has hooks undoes its writes', () => {
+  const c = cell(unique('c'), 1)
+  const seen = withEpoch((epoch) => {
+    epoch.onClose(() => {})
+    failing(() => c.set(2))
+    return c.get()
+  })
+  expect([seen, c.live()]).toEqual([1, 1])
+})
+
 // --- what else happens inside ---
 
-once('an epoch that closes inside a publish that throws stays closed, and empty', () => {
+once('an epoch that closes inside a publish that throws stays closed, and empty', async () => {
   const c = cell(unique('c'), 1)
   let version: () => number | undefined = () => 0
   let read = () => 0
@@ -410,7 +453,7 @@ once('an epoch that closes inside a publish that throws stays closed, and empty'
     read = bind(() => c.get())
     c.set(2)
   })
-  failing(() => rows.next())
+  expect(await unhandledDuring(() => failing(() => rows.next()))).toEqual([]) // of an undoing that went wrong
   c.set(3)
   expect([version(), withEpoch(() => read())]).toEqual([undefined, 3])
 })

@@ -378,13 +378,52 @@ describe('the numbers', () => {
   })
 
   test('of the last primitives are remembered, in bounded memory; of objects all', () => {
-    const first = {}
+    const [first, second] = [{}, () => {}]
     const many = Array.from({ length: 3_000 }, (_, index) => index)
-    const seen = numbersOf([first, 'x', ...many, first, 'x', 2_999])
-    expect(seen.slice(0, 3)).toEqual([1, 2, 3])
-    expect(seen.at(-3)).toBe(1)
-    expect(seen.at(-2)).toBe(3_003) // 3,000 others came between: it is new again, and nobody else's
-    expect(seen.at(-1)).toBe(3_002)
+    const seen = numbersOf([first, second, 'x', ...many, first, second, 'x', 2_999])
+    expect(seen.slice(0, 4)).toEqual([1, 2, 3, 4])
+    expect(seen.slice(-4, -2)).toEqual([1, 2])
+    expect(seen.at(-2)).toBe(3_004) // 3,000 others came between: it is new again, and nobody else's
+    expect(seen.at(-1)).toBe(3_003)
+  })
+
+  test('of the 512 primitives asked for last are remembered in any case', () => {
+    const others = Array.from({ length: 511 }, (_, index) => index)
+    expect(numbersOf([...others, 'x', ...others, 'x'])).toEqual([
+      ...others.map((other) => other + 1),
+      512,
+      ...others.map((other) => other + 1),
+      512,
+    ])
+    const more = Array.from({ length: 512 }, (_, index) => index)
+    const seen = numbersOf(['x', ...more, 'x', ...more.map((other) => -1 - other), 'x'])
+    expect([seen[0], seen[513], seen.at(-1)]).toEqual([1, 1, 1])
+  })
+
+  test('of the copies of a primitive are remembered with it, and no other copy is made for them', () => {
+    let original: unknown = -0
+    let copies = 0
+    const s = source(unique('s'), () => original, { copy: (value) => (copies++, { value }) })
+    const seen = listen(({ valueId }) => valueId)
+    const read = (value: unknown): number[] => {
+      original = value
+      s.get()
+      return [seen.at(-1)!, copies]
+    }
+    expect([-0, 0, -0, 0].map(read)).toEqual([
+      [1, 1],
+      [2, 2],
+      [1, 2],
+      [2, 2],
+    ])
+    for (let other = 1; other <= 511; other++) read(other)
+    expect([-0, 0].map(read)).toEqual([
+      [1, 513],
+      [2, 513],
+    ])
+    for (let other = 1_001; other <= 2_024; other++) read(other)
+    expect(read(0)).toEqual([1_538, 1_538]) // too many came between
+    s.release()
   })
 })
 

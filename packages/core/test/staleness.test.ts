@@ -3,8 +3,9 @@
  * snapshot does not prevent. `isStale` looks at every source of the process, so tests here release what they declare.
  */
 import { afterEach, expect, test as once } from 'vitest'
-import { bind, cell, detach, type Epoch, memo, publish, source, withEpoch } from 'withepoch'
+import { bind, cell, detach, type Epoch, holders, memo, publish, source, withEpoch } from 'withepoch'
 import { test } from './epoch-test.js'
+import { hold } from './held-epoch.js'
 import { refusal } from './refusal.js'
 import { uniqueNames } from './unique-name.js'
 
@@ -271,6 +272,27 @@ once('advance drops memos, and moves neither the parent nor a fork', () => {
     return { before, fork, unmoved, after: [twice(), c.get()] }
   })
   expect(seen).toEqual({ before: 2, fork: [10, 5], unmoved: [2, 1], after: [10, 5] })
+})
+
+once('advance makes an epoch count as new, unless it still holds an override', async () => {
+  const [a, b] = [keep(cell(unique('a'), 1)), keep(cell(unique('b'), 1))]
+  const older = hold({ name: 'older', values: [[a, 10]] })
+  const newer = hold({ name: 'newer' })
+  const order = () => holders().open.map(({ name }) => name)
+  older.epoch.advance()
+  const orders = [order()]
+  older.inside(() => b.set(2))
+  older.epoch.advance()
+  orders.push(order())
+  older.inside(() => a.set(2)) // ends the override
+  older.epoch.advance()
+  orders.push(order())
+  await Promise.all([older.end(), newer.end()])
+  expect(orders).toEqual([
+    ['older', 'newer'],
+    ['older', 'newer'],
+    ['newer', 'older'],
+  ])
 })
 
 once('an advance to a version in which nothing moved changes nothing', () => {

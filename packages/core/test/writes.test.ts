@@ -486,6 +486,19 @@ once('configure gives back what was set before, and refuses what it does not kno
   ])
 })
 
+once('strict mode, turned on twice and off again, leaves nobody counted as open', () => {
+  // What spares a read outside the async-local look-up; nothing else would tell.
+  const carrier = (globalThis as Record<symbol, unknown>)[Symbol.for('withepoch.carrier')] as { open: number }
+  const { open } = carrier
+  const off = configure({ strict: true })
+  const counts = [carrier.open]
+  configure({ strict: true })()
+  counts.push(carrier.open)
+  off()
+  counts.push(carrier.open)
+  expect(counts).toEqual([open + 1, open + 1, open])
+})
+
 // --- late ---
 
 test('a late published write goes live, as it would have without an epoch, in strict mode too', () => {
