@@ -331,9 +331,7 @@ export class Epoch {
   }
 
   /** @internal */
-  computing(): unknown {
-    return undefined
-  }
+  computing(): unknown {}
 
   /** @internal the pinned value of `source`; kept small, for it is the hot path */
   read<T>(source: Source<T>): T {

@@ -1069,6 +1069,20 @@ describe('not shared, but computed for each caller, is what', () => {
     expect([await request(() => value()), await request(() => value())]).toEqual([1, 1])
   })
 
+  once('and a handle is read outside any epoch while something is computed', async () => {
+    const open = gate()
+    const value = derived(async () => (await open.opened, limit.get()))
+    const other = gate()
+    let handle!: Epoch
+    const done = request((epoch) => ((handle = epoch), other.opened), { values: [[limit, 7]] })
+    const computing = value()
+    const read = handle.get(limit)
+    open.open()
+    other.open()
+    expect([read, await computing]).toEqual([7, limit.get()])
+    await done
+  })
+
   /** What a derived gives that reads through one other open epoch, through another, and then live, twice. */
   async function throughOthers(make: (read: () => number, epoch?: Epoch) => () => number): Promise<number[]> {
     let reader!: () => number

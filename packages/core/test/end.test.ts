@@ -1028,8 +1028,10 @@ describe('signal', () => {
       early = inside.signal
       return inside
     })
-    expect((early.reason as { code: string }).code).toBe('EPOCH_CLOSED')
-    expect((early.reason as Error).message).toContain(`epoch #${epoch.id} "orders.list"`)
+    expect(early.reason).toMatchObject({
+      code: 'EPOCH_CLOSED',
+      message: closedMessage('epoch.signal', epoch, 'closing'),
+    })
     expect(epoch.signal.aborted).toBe(true)
     expect(epoch.signal.reason).toMatchObject({
       code: 'EPOCH_CLOSED',

@@ -2,6 +2,7 @@
  * What `withepoch:source:read` says: each read once, with whom it belongs to, where the value came from, and numbers that
  * tell values apart without showing them. With nobody listening, reads are as they were.
  */
+import { hasSubscribers } from 'node:diagnostics_channel'
 import { describe, expect, test } from 'vitest'
 import {
   adopt,
@@ -335,6 +336,15 @@ describe('the numbers', () => {
     for (let times = 0; times < 10; times++) s.get()
     expect(copies).toBe(1)
     s.release()
+  })
+
+  test('cost one more call of the getter for each pinned read, unless somebody listens to drift as well', () => {
+    let calls = 0
+    const s = source(unique('s'), () => (calls++, 1))
+    listen(numbers)
+    withEpoch(() => [s.get(), s.get(), s.get()])
+    s.release()
+    expect(calls).toBe(1 + 3 * (hasSubscribers('withepoch:source:drift') ? 2 : 1))
   })
 
   test('are 0 where there is no value: what the getter threw is read, or it throws now', () => {

@@ -130,6 +130,9 @@ describe('a planted secret', () => {
   test('is in no view of the epoch, open, closing or closed', () => {
     const phases: string[] = []
     const epoch = withSecrets((planted) => {
+      const { id, version } = planted.epoch
+      expect(inspect(planted.epoch)).toBe(`Epoch { epoch #${id} "planted", open, version ${version} }`)
+      expect(Object.prototype.toString.call(planted.epoch)).toBe('[object Epoch]')
       const look = (): void => {
         phases.push(planted.epoch.phase)
         expect(leaks(shown(planted.epoch))).toEqual([])
