@@ -331,7 +331,9 @@ export class Epoch {
   }
 
   /** @internal */
-  computing(): unknown {}
+  computing(): unknown {
+    return undefined
+  }
 
   /** @internal the pinned value of `source`; kept small, for it is the hot path */
   read<T>(source: Source<T>): T {

@@ -244,23 +244,24 @@ describe('configure', () => {
   test('holds for derived computations, which may be closed and yet reach who waits', async () => {
     set({ maxAgeMs: 1000, ifOverdue: 'close' })
     const dir = cell(unique('dir'), '/a')
-    let finish!: () => void
+    const finish = deferred()
+    let scans = 0
     const scan = derived(
       async () => {
-        await new Promise<void>((resolve) => {
-          finish = resolve
-        })
+        scans++
+        await finish.promise
         return dir.get()
       },
       { name: 'scan' },
     )
-    const scanned = scan()
+    const scanned = [scan(), scan()]
     dir.set('/b')
     vi.advanceTimersByTime(1250)
-    expect(events).toEqual(['derived scan open 1000 of 1000, closed'])
+    expect(events).toEqual(Array(2).fill('derived scan open 1000 of 1000, closed'))
     await drain()
-    finish()
-    expect(await scanned).toBe('/b') // a late read, and so live
+    finish.resolve()
+    expect(await Promise.all(scanned)).toEqual(['/b', '/b']) // a late read, and so live
+    expect(scans).toBe(1)
   })
 
   test('takes it back: the former setting is in force again, and looked after', () => {
