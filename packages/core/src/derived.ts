@@ -151,6 +151,12 @@ class Derivation extends Epoch {
     values.set(source, value)
   }
 
+  /** Before it is done only as overdue: what it reads from there on is live, and not even noted while nobody is open. */
+  override close(): void {
+    this.untracked()
+    super.close()
+  }
+
   done(): void {
     this.#inputs = undefined
     this.#caller = undefined

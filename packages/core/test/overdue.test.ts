@@ -254,14 +254,29 @@ describe('configure', () => {
       },
       { name: 'scan' },
     )
-    const scanned = [scan(), scan()]
+    const scanned = scan()
     dir.set('/b')
     vi.advanceTimersByTime(1250)
-    expect(events).toEqual(Array(2).fill('derived scan open 1000 of 1000, closed'))
+    expect(events).toEqual(['derived scan open 1000 of 1000, closed'])
     await drain()
     finish.resolve()
-    expect(await Promise.all(scanned)).toEqual(['/b', '/b']) // a late read, and so live
-    expect(scans).toBe(1)
+    expect(await scanned).toBe('/b') // a late read, and so live
+    dir.set('/c')
+    expect([await scan(), scans]).toEqual(['/c', 2]) // and of no use to others
+  })
+
+  test('closes who waits for a computation, and it is given the result all the same', async () => {
+    const dir = cell(unique('dir'), '/a')
+    const finish = deferred()
+    let scans = 0
+    const scan = derived(async () => (scans++, await finish.promise, dir.get()), { name: 'scan' })
+    const scanned = [scan()]
+    set({ maxAgeMs: 1000, ifOverdue: 'close' })
+    scanned.push(scan())
+    vi.advanceTimersByTime(1250)
+    expect(events).toEqual(['derived scan open 1000 of 1000, closed'])
+    finish.resolve()
+    expect([await Promise.all(scanned), scans]).toEqual([['/a', '/a'], 1])
   })
 
   test('takes it back: the former setting is in force again, and looked after', () => {
