@@ -34,6 +34,14 @@ function logged(options: CellOptions<string> = {}, log: string[] = []) {
 }
 
 describe('a replaced value', () => {
+  test('may have others written while it is retired, live, whatever wrote in its place', () => {
+    const closed = cell(unique('closed'), 'none')
+    const pool = cell(unique('writing'), 'A', { retire: (old) => closed.set(old) })
+    withEpoch({ writes: 'local' }, () => detach(() => pool.set('B')))
+    expect([closed.get(), closed.live()]).toEqual(['A', 'A'])
+    pool.release()
+  })
+
   test('is retired at once where nobody is open', () => {
     const { log, pool } = logged()
     pool.set('B')
