@@ -178,7 +178,6 @@ describe('an epoch past its maxAgeMs', () => {
   test('is closed once, also when it ends while it is told of', () => {
     const closes: Epoch[] = []
     listenTo('withepoch:epoch:close', (message) => closes.push((message as EpochEvent).epoch))
-    // oxlint-disable-next-line require-yield -- it only has to be held open
     const rows = withEpoch({ maxAgeMs: 1000, ifOverdue: 'close' }, function* () {})
     listenTo('withepoch:epoch:overdue', () => void rows.return())
     vi.advanceTimersByTime(1250)
