@@ -80,8 +80,8 @@ export function adopt<T>(
 ): Adopted<T | undefined>
 export function adopt(object: object, where: unknown, options: AdoptOptions<unknown> = {}): Adopted<unknown> {
   const path = (Array.isArray(where) ? where : [where]) as PropertyKey[]
-  const shown = path.map(shownKey)
-  const call = `adopt(object, ${Array.isArray(where) ? `[${shown.join(', ')}]` : (shown[0] ?? '')})`
+  const shown = path.map(shownKey).join(', ')
+  const call = `adopt(object, ${Array.isArray(where) ? `[${shown}]` : shown})`
   if (!isObject(object)) {
     throw new EpochError('INVALID_ARGUMENT', `${call}: expected an object, got ${kindOf(object)}.`)
   }
@@ -226,21 +226,21 @@ class AdoptedPath extends Cell<unknown> {
   #replace: (() => void) | undefined
 
   constructor(start: object, path: readonly PropertyKey[], call: string, parts: Parts) {
-    const self: { cell?: AdoptedPath } = {}
+    const leaf = (): Keep<unknown> | undefined => this.leaf()
+    const store = (next: unknown): void => this.store(next)
     const keep: Keep<unknown> = {
       foreign: true,
       get value() {
-        return self.cell?.leaf()?.value
+        return leaf()?.value
       },
       set value(next) {
-        self.cell?.store(next)
+        store(next)
       },
     }
     super({ ...parts, initial: undefined, keep })
     this.#start = start
     this.#path = [...path]
     this.#call = call
-    self.cell = this
     try {
       this.#attach(0, parts)
       requireSynchronous(this)
@@ -442,7 +442,7 @@ function accessorFor(place: Place, cell: Cell<unknown>, original: PropertyDescri
   const { object, key } = place
   /** Assigning through an heir makes a property of the heir's own, as it did; a Proxy of the object is no heir. */
   const isHeir = (receiver: unknown): receiver is object =>
-    receiver !== object && isObject(receiver) && Object.prototype.isPrototypeOf.call(object, receiver)
+    Object.prototype.isPrototypeOf.call(object, receiver as object)
   const get = function (this: unknown): unknown {
     return original.get !== undefined && isHeir(this) ? Reflect.apply(original.get, this, []) : cell.get()
   }

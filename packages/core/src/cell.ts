@@ -117,9 +117,9 @@ export class Cell<T> extends Source<T> {
 
   /** A released cell goes on by itself: its place in the root is for whoever takes the name. */
   override release(): void {
-    const value = this.#keep === undefined ? (root.read(this.slot) as T) : undefined
-    if (!root.release(this.name, this)) return
-    this.#keep ??= { value: value as T }
+    const value = root.read(this.slot) as T
+    root.release(this.name, this)
+    this.#keep ??= { value }
     this.#released = true
   }
 
@@ -160,7 +160,8 @@ export class Cell<T> extends Source<T> {
   replaced(before: T, value: T, epoch: Epoch | undefined): void {
     this.announce('live', value, epoch)
     root.checkGroup(this.slot)
-    if (this.#retirement !== undefined) root.onCommit(() => this.#retirement?.replaced(before))
+    const retirement = this.#retirement
+    if (retirement !== undefined) root.onCommit(() => retirement.replaced(before))
   }
 
   /** The value in the root after a foreign setter ran; where the getter throws, the next entry captures that. */

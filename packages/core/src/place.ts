@@ -32,7 +32,7 @@ export class Place {
   readonly key: PropertyKey
   readonly call: string
   #original: PropertyDescriptor | undefined
-  #mine: PropertyDescriptor | undefined
+  #mine: PropertyDescriptor = {}
 
   constructor(object: object, key: PropertyKey, call: string) {
     this.object = object
@@ -86,15 +86,10 @@ export class Place {
       )
     }
     if (own.configurable !== true) {
-      const isNamespace = (object as Record<symbol, unknown>)[Symbol.toStringTag] === 'Module'
-      const why = isNamespace
-        ? 'it is an export in a module namespace, which nobody can redefine'
-        : Object.isFrozen(object)
-          ? 'the object is frozen'
-          : Object.isSealed(object)
-            ? 'the object is sealed'
-            : 'it is not configurable'
-      throw this.#refused(why, 'Declare it with source(name, getter) instead')
+      throw this.#refused(
+        this.#ask(() => whyFixed(object)),
+        'Declare it with source(name, getter) instead',
+      )
     }
     if (own.get === undefined && own.set !== undefined)
       throw this.#refused('it is write-only', 'There is nothing to read')
@@ -114,7 +109,7 @@ export class Place {
       error = thrown
     }
     try {
-      if (this.#original !== undefined) Reflect.defineProperty(object, key, this.#original)
+      Reflect.defineProperty(object, key, this.#original as PropertyDescriptor) // requireOwn() came first
     } catch {
       // it refused before; it is as it was
     }
@@ -129,7 +124,7 @@ export class Place {
   giveBack(currentValue: () => unknown): void {
     const original = this.#original
     if (original === undefined || !this.isMine()) return
-    const keptByUs = original.writable === true && this.#mine?.get !== undefined
+    const keptByUs = original.writable === true && this.#mine.get !== undefined
     Reflect.defineProperty(
       this.object,
       this.key,
@@ -149,9 +144,9 @@ export class Place {
     const now = Reflect.getOwnPropertyDescriptor(this.object, this.key)
     return (
       now !== undefined &&
-      now.get === this.#mine?.get &&
-      now.set === this.#mine?.set &&
-      now.value === this.#mine?.value
+      now.get === this.#mine.get &&
+      now.set === this.#mine.set &&
+      now.value === this.#mine.value
     )
   }
 
@@ -191,15 +186,11 @@ export class Container {
   /** The one that stands there already, or a new one; undefined where nobody can stand in. */
   static at(place: Place, cell: Cell<unknown>): Container | undefined {
     const found = Reflect.getOwnPropertyDescriptor(place.object, place.key)?.get
-    if (found !== undefined && Object.hasOwn(found, CONTAINER)) {
-      return (found as unknown as Record<symbol, Container>)[CONTAINER]
-    }
+    if (found !== undefined) return (found as unknown as Record<symbol, Container | undefined>)[CONTAINER]
     try {
-      const own = place.requireOwn()
-      return own.get === undefined ? new Container(place, own, cell) : undefined
-    } catch (error) {
-      if (error instanceof EpochError) return undefined
-      throw error
+      return new Container(place, place.requireOwn(), cell)
+    } catch {
+      return undefined // refused
     }
   }
 
@@ -255,6 +246,14 @@ function ownerOf(object: object, key: PropertyKey): object | undefined {
     if (Object.hasOwn(owner, key)) return owner
   }
   return undefined
+}
+
+function whyFixed(object: object): string {
+  if ((object as Record<symbol, unknown>)[Symbol.toStringTag] === 'Module') {
+    return 'it is an export in a module namespace, which nobody can redefine'
+  }
+  if (Object.isFrozen(object)) return 'the object is frozen'
+  return Object.isSealed(object) ? 'the object is sealed' : 'it is not configurable'
 }
 
 function nameOf(object: object): string {

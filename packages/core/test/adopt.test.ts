@@ -10,6 +10,7 @@ import { afterEach, describe, expect, test as once, vi } from 'vitest'
 import {
   adopt,
   type AdoptOptions,
+  bind,
   cell,
   detach,
   type EpochError,
@@ -23,6 +24,7 @@ import { listenTo } from './channel-listener.js'
 import { test } from './epoch-test.js'
 import { refusal } from './refusal.js'
 import { strict } from './strict-mode.js'
+import { unhandledDuring } from './unhandled-rejections.js'
 import { uniqueNames } from './unique-name.js'
 
 const unique = uniqueNames('adopt')
@@ -745,6 +747,21 @@ describe('call: true', () => {
     expect(host.now).toBe(other)
   })
 
+  once('cannot be written with what it returns either', () => {
+    const host = { now: () => 1 }
+    const now = adopt(host, 'now', { call: true, name: unique('now') })
+    expect(refusal(() => now.set(1)).slice(0, 13)).toBe('ADOPT_REFUSED')
+    expect(Object.getOwnPropertyDescriptor(host, 'now')).toMatchObject({ writable: true, enumerable: true })
+  })
+
+  once('stands in for one function, not for those that inherit from it', () => {
+    const host = { now: () => 1, later: () => 2 }
+    adopt(host, 'now', { call: true, name: unique('now') })
+    Object.setPrototypeOf(host.later, host.now)
+    const later = adopt(host, 'later', { call: true, name: unique('later') })
+    expect([later.get(), host.later(), host.now()]).toEqual([2, 2, 1])
+  })
+
   once('is refused for what takes parameters, is no function, or is a path', () => {
     const host = { greet: (name: string) => name, limit: 1 }
     expect([
@@ -835,6 +852,15 @@ describe('release', () => {
       elsewhere(() => (object.key = 2))
       expect([object.key, second.live()]).toEqual([1, 2])
     })
+  })
+
+  once.each(['get', 'set'] as const)('leaves alone what somebody else has redefined in part: %s', (part) => {
+    const object = { key: 1 }
+    const key = adopt(object, 'key', { name: unique('key') })
+    const theirs = { ...Object.getOwnPropertyDescriptor(object, 'key'), [part]: () => 'theirs' }
+    Object.defineProperty(object, 'key', theirs)
+    key.release()
+    expect(Object.getOwnPropertyDescriptor(object, 'key')).toEqual(theirs)
   })
 
   once('leaves alone what somebody else has redefined meanwhile', () => {
@@ -962,6 +988,12 @@ describe('what cannot be adopted is refused, with the reason and what to do, and
       `an object (Object): ${NOT_REDEFINED}`,
     ],
     [
+      'fixed behind a Proxy that does not say how',
+      new Proxy(Object.freeze({ key: 1 }), { get: no }),
+      'key',
+      `an object: ${NOT_SHOWN}`,
+    ],
+    [
       'a Proxy that shows nothing',
       refusing({ getOwnPropertyDescriptor: no }),
       'key',
@@ -1013,13 +1045,18 @@ describe('what cannot be adopted is refused, with the reason and what to do, and
     expect([plain, defined]).toEqual([{ key: 1 }, ['key', 'key']])
   })
 
-  once('a Proxy’s own error is the cause', () => {
-    try {
-      adopt(refusing({ defineProperty: no }) as { key: number }, 'key')
-    } catch (error) {
-      expect((error as EpochError).cause).toEqual(new Error('not allowed'))
+  once('a Proxy’s own error is the cause; where nothing was thrown there is none', () => {
+    const refused = (object: object): EpochError => {
+      try {
+        return anyAdopt(object, 'key', { name: unique('refused') }) as never
+      } catch (error) {
+        return error as EpochError
+      }
     }
-    expect.assertions(1)
+    expect(
+      [{ defineProperty: no }, { getOwnPropertyDescriptor: no }].map((each) => refused(refusing(each)).cause),
+    ).toEqual([new Error('not allowed'), new Error('not allowed')])
+    expect(Object.hasOwn(refused({}), 'cause')).toBe(false)
   })
 
   function describeOwn(object: object): unknown {
@@ -1102,6 +1139,31 @@ once('a module that is loaded again takes its adoption over: ifRegistered replac
     list: { value: { dir: '/c' }, writable: true },
     limit: { value: 3, writable: true },
     now: { writable: true },
+  })
+})
+
+once('nobody takes over who does not say so, under another name, or where nothing is', () => {
+  const object: { key: number; other?: number } = { key: 1 }
+  const name = unique('first')
+  const key = adopt(object, 'key', { name })
+  const taken =
+    'ADOPT_REFUSED: adopt(object, "key") on an object (Object): "key" cannot be adopted: it is adopted already, as ' +
+    `"${name}". Use that cell, or release() it first.`
+  expect([
+    refusal(() => adopt(object, 'key', { name })),
+    refusal(() => adopt(object, 'key', { name, ifRegistered: 'throw' })),
+    refusal(() => adopt(object, 'key', { name: unique('second'), ifRegistered: 'replace' })),
+    refusal(() => adopt(object, 'other', { name, ifRegistered: 'replace' })),
+  ]).toEqual([
+    taken,
+    taken,
+    taken,
+    'ADOPT_REFUSED: adopt(object, "other") on an object (Object): "other" cannot be adopted: there is no such property. If it ' +
+      'comes later, pass a path: ["other"].',
+  ])
+  withEpoch(() => {
+    elsewhere(() => (object.key = 2))
+    expect([object.key, key.live()]).toEqual([1, 2])
   })
 })
 
@@ -1330,8 +1392,9 @@ describe('a path', () => {
   once(
     'reads a container that comes frozen as it is, and says once that direct reads are not pinned',
     async () => {
-      const warnings: string[] = []
-      const onWarning = (warning: Error) => void warnings.push(warning.message)
+      const warnings: unknown[] = []
+      const onWarning = (warning: Error & { code?: string }) =>
+        void warnings.push([warning.name, warning.code, warning.message])
       process.on('warning', onWarning)
       const world: World = { state: { dir: '/a' } }
       const dir = adoptDir(world)
@@ -1351,8 +1414,12 @@ describe('a path', () => {
         process.off('warning', onWarning)
       }
       expect(warnings).toEqual([
-        'adopt(object, ["state", "dir"]) on an object (Object): "dir" cannot be adopted: the object is frozen. Declare it with ' +
-          `source(name, getter) instead. Until then "${dir.name}" is read where it is, and direct reads of the property are not pinned.`,
+        [
+          'EpochWarning',
+          'ADOPT_REFUSED',
+          'adopt(object, ["state", "dir"]) on an object (Object): "dir" cannot be adopted: the object is frozen. Declare it with ' +
+            `source(name, getter) instead. Until then "${dir.name}" is read where it is, and direct reads of the property are not pinned.`,
+        ],
       ])
       world.state = { dir: '/d' }
       withEpoch(() => {
@@ -1390,6 +1457,159 @@ describe('a path', () => {
       'ADOPT_REFUSED: adopt(object, ["secret", "dir"]) on an object (Object): "dir" cannot be adopted: the object refuses to show ' +
         'it. It is a Proxy that refuses; adopt its target.',
     )
+  })
+
+  once('writes what comes and cannot be stood in for, where it takes it', () => {
+    const world: World = {}
+    const dir = adoptDir(world)
+    world.state = Object.seal({ dir: '/a' })
+    dir.set('/b')
+    expect([world.state.dir, dir.live(), withEpoch(() => dir.get())]).toEqual(['/b', '/b', '/b'])
+  })
+
+  once('to what a Proxy on the way will not answer for is not there', () => {
+    const no = () => {
+      throw new Error('not allowed')
+    }
+    const world: { secret?: object } = {}
+    const dir = adopt<string>(world, ['secret', 'inner', 'dir'], { name: unique('dir') })
+    adopted.push(dir)
+    world.secret = new Proxy({ inner: { dir: '/a' } }, { has: no })
+    expect([dir.live(), withEpoch(() => dir.get())]).toEqual([undefined, undefined])
+  })
+
+  once('goes through a fixed property of a Proxy that does not say how it is fixed', () => {
+    const quiet = new Proxy(Object.freeze({ state: { dir: '/a' } }), {
+      get(target, key) {
+        if (typeof key === 'symbol') throw new Error('not allowed')
+        return Reflect.get(target, key) as unknown
+      },
+    })
+    const dir = adoptDir(quiet)
+    withEpoch(() => {
+      elsewhere(() => (quiet.state.dir = '/b'))
+      expect([quiet.state.dir, dir.live()]).toEqual(['/a', '/b'])
+    })
+  })
+
+  once('throws what a getter on the way throws', () => {
+    const failure = new Error('gone')
+    let broken = false
+    const world = {
+      get state(): State {
+        if (broken) throw failure
+        return { dir: '/a' }
+      },
+    }
+    const dir = adoptDir(world)
+    broken = true
+    expect(() => dir.live()).toThrow(failure)
+    expect(() => withEpoch(() => dir.get())).toThrow(failure)
+    broken = false
+    expect(dir.live()).toBe('/a')
+  })
+
+  once('calls the setter at its end at each assignment, of the value that is there too', () => {
+    const set: unknown[] = []
+    const accessor = {
+      get dir() {
+        return '/a'
+      },
+      set dir(value) {
+        set.push(value)
+      },
+    }
+    const dir = adoptDir({ state: accessor })
+    accessor.dir = '/a'
+    dir.set('/a')
+    expect(set).toEqual(['/a', '/a'])
+  })
+
+  once('stays as it stands while nothing is replaced, whatever is read or opened', () => {
+    const own: World = { state: { dir: '/a' } }
+    const behind: State = { dir: '/a' }
+    const worlds = [
+      own,
+      {
+        get state() {
+          return behind
+        },
+      } as World,
+    ]
+    const cells = worlds.map((world) => adoptDir(world))
+    const standIns = () =>
+      worlds.flatMap((world) => [
+        Object.getOwnPropertyDescriptor(world, 'state'),
+        Object.getOwnPropertyDescriptor(world.state, 'dir'),
+      ])
+    const before = standIns()
+    for (const dir of cells) withEpoch(() => [dir.get(), dir.live()])
+    own.state = own.state!
+    expect(standIns()).toEqual(before)
+  })
+
+  once('leaves a container that cannot be assigned, or seen, as it is', () => {
+    const fixed = { value: { dir: '/a' }, writable: false, enumerable: false, configurable: true }
+    const world = Object.defineProperty({}, 'state', fixed) as World
+    const dir = adoptDir(world)
+    expect(Object.keys(world)).toEqual([])
+    expect(() => (world.state = { dir: '/b' })).toThrow(TypeError)
+    withEpoch(() => {
+      elsewhere(() => (world.state!.dir = '/c'))
+      expect([world.state!.dir, dir.live()]).toEqual(['/a', '/c'])
+    })
+    dir.release()
+    expect(Object.getOwnPropertyDescriptor(world, 'state')).toEqual(fixed)
+  })
+
+  once('follows a container that has no such property, or is none, like any other', () => {
+    const world: World = { state: {} }
+    const dir = adoptDir(world)
+    const assign = (next: unknown): unknown => {
+      world.state = next as State
+      return dir.live()
+    }
+    expect([{ dir: '/a' }, {}, { dir: '/b' }, null, { dir: '/c' }, undefined].map(assign)).toEqual([
+      '/a',
+      undefined,
+      '/b',
+      undefined,
+      '/c',
+      undefined,
+    ])
+  })
+
+  once('stands in for nothing more once it is released', () => {
+    const world: World = { state: { dir: '/a' } }
+    const dir = adoptDir(world)
+    dir.release()
+    const before = [shapeOf({ key: world.state }), Object.getOwnPropertyDescriptors(world.state!)]
+    expect([dir.live(), withEpoch(() => dir.get())]).toEqual([undefined, undefined])
+    expect([shapeOf({ key: world.state }), Object.getOwnPropertyDescriptors(world.state!)]).toEqual(before)
+    expect(Object.getOwnPropertyDescriptor(world, 'state')).toMatchObject({ writable: true })
+  })
+
+  once('that is released leaves the container to the others who go through it', () => {
+    const world: World = { state: { dir: '/a', other: 1 } }
+    const dir = adoptDir(world)
+    const other = adopt<number>(world, ['state', 'other'], { name: unique('other') })
+    adopted.push(other)
+    dir.release()
+    withEpoch(() => {
+      elsewhere(() => (world.state = { dir: '/b', other: 2 }))
+      expect([world.state!.dir, world.state!.other, other.live()]).toEqual(['/b', 1, 2])
+    })
+  })
+
+  once('may be released by who is told that the container of another was replaced', () => {
+    const world: World = { state: { dir: '/a', other: 1 } }
+    const dir = adoptDir(world)
+    const other = adopt<number>(world, ['state', 'other'], { name: unique('other') })
+    listenTo('withepoch:source:write', (message) => {
+      if ((message as WriteEvent).source.name === dir.name) other.release()
+    })
+    world.state = { dir: '/b', other: 2 }
+    expect([dir.live(), other.live(), { ...world.state }]).toEqual(['/b', undefined, { dir: '/b', other: 2 }])
   })
 
   once('two paths may go through one container', () => {
@@ -1538,6 +1758,32 @@ describe('a path', () => {
       expect(world.state === next).toBe(true)
     })
 
+    once('is none of its business wherever on the way it is', () => {
+      const world = { at: { state: { dir: '/a' } } }
+      const dir = adopt<string>(world, ['at', 'state', 'dir'], { name: unique('dir') })
+      adopted.push(dir)
+      const next = { state: { dir: '/a' } }
+      withEpoch({ writes: 'reject' }, () => (world.at = next))
+      next.state.dir = '/b'
+      expect([world.at === next, dir.live()]).toEqual([true, '/b'])
+    })
+
+    once('and is refused leaves nothing behind: the next write goes into the container that is there', () => {
+      const state = { dir: '/a' }
+      const world: World = { state }
+      const dir = adoptDir(world)
+      withEpoch({ writes: 'reject' }, () => refusal(() => (world.state = { dir: '/b' })))
+      dir.set('/c')
+      expect([world.state === state, state.dir, dir.live()]).toEqual([true, '/c', '/c'])
+    })
+
+    once('that was local and is closed is refused as any late write', () => {
+      const world: World = { state: { dir: '/a' } }
+      const dir = adoptDir(world)
+      const late = withEpoch({ writes: 'local' }, () => bind(() => (world.state = { dir: '/b' })))
+      expect([refusal(late).slice(0, 12), dir.live(), world.state!.dir]).toEqual(['EPOCH_CLOSED', '/a', '/a'])
+    })
+
     once('conflicts like any write with one that it has not seen', () => {
       strict()
       const world: World = { state: { dir: '/a' } }
@@ -1549,6 +1795,25 @@ describe('a path', () => {
       expect([code, dir.live(), world.state!.other]).toEqual(['WRITE_CONFLICT', '/b', undefined])
     })
   })
+
+  once(
+    'in a publish that throws is left alone if it has gone meanwhile, and nobody hears of that',
+    async () => {
+      const [replaced, written]: World[] = [{ state: { dir: '/a' } }, { state: { dir: '/a' } }]
+      const cells = [replaced!, written!].map((world) => adoptDir(world))
+      const failure = new Error('undone')
+      const fail = () =>
+        publish(() => {
+          replaced!.state = { dir: '/b' }
+          cells[1]!.set('/b')
+          for (const world of [replaced!, written!]) delete world.state
+          expect(cells.map((each) => each.live())).toEqual([undefined, undefined])
+          throw failure
+        })
+      expect(await unhandledDuring(() => expect(fail).toThrow(failure))).toEqual([])
+      expect(cells.map((each) => each.live())).toEqual([undefined, undefined])
+    },
+  )
 
   once('in a publish that throws has its value put back, even if the path is gone by then', () => {
     const world: World = { state: { dir: '/a' } }
