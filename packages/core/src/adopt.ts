@@ -242,7 +242,7 @@ class AdoptedPath extends Cell<unknown> {
     this.#path = [...path]
     this.#call = call
     try {
-      this.#attach(0, parts)
+      this.#attach(0)
       requireSynchronous(this)
     } catch (error) {
       this.release()
@@ -308,11 +308,10 @@ class AdoptedPath extends Cell<unknown> {
   }
 
   /** Stands in for the properties from `depth` on, as far as they are there. */
-  #attach(depth: number, parts?: Parts): void {
+  #attach(depth: number): void {
     for (let index = depth; index < this.#path.length; index++) {
       const place = this.#placeAt(index)
       if (place?.isThere() !== true) return
-      if (parts !== undefined) place.takeOver(parts)
       if (index === this.#path.length - 1) this.#takeLeaf(place)
       else this.#takeContainer(place, index)
     }

@@ -190,8 +190,9 @@ export class Container {
     try {
       return new Container(place, place.requireOwn(), cell)
     } catch {
-      return undefined // refused
+      // refused
     }
+    return undefined
   }
 
   private constructor(place: Place, own: PropertyDescriptor, cell: Cell<unknown>) {

@@ -560,6 +560,69 @@ once('a property that is not writable stays so, for the owner as for us', () => 
   })
 })
 
+once('a getter, and a function that is called, get no arguments, for an heir either', () => {
+  const given: unknown[][] = []
+  const get = (...args: unknown[]) => void given.push(args)
+  const object = Object.defineProperty({ get }, 'key', { get, configurable: true }) as {
+    key: unknown
+    get(): void
+  }
+  adopt(object, 'key', { name: unique('key') })
+  adopt(object, 'get', { name: unique('get'), call: true })
+  given.length = 0
+  object.get()
+  expect([object.key, (Object.create(object) as typeof object).key]).toEqual([undefined, undefined])
+  expect(given.length).toBeGreaterThanOrEqual(3)
+  expect(given.flat()).toEqual([])
+})
+
+once('a property is captured without a look at it; an accessor is found as it was written', () => {
+  /** How many versions `run` and the next entry make; what any entry makes by copying others' values is taken off. */
+  const versionsMade = (run: () => unknown): number => {
+    const version = () => withEpoch((epoch) => epoch.version!)
+    const [first, second] = [version(), version()] as const
+    run()
+    return version() - second - (second - first)
+  }
+  let value = 1
+  const accessor = {
+    get key() {
+      return value
+    },
+    set key(next: number) {
+      value = next
+    },
+  }
+  expect(versionsMade(() => adopt({ key: 1 }, 'key', { name: unique('plain') }))).toBe(1)
+  const key = adopt(accessor, 'key', { name: unique('accessor') })
+  expect(versionsMade(() => key.set(2))).toBe(1)
+})
+
+once('what an accessor was given is copied once, as its getter then returns it', () => {
+  const copied: string[][] = []
+  let list: readonly string[] = ['a']
+  const object = {
+    get key() {
+      return list
+    },
+    set key(next: readonly string[]) {
+      list = next.map((each) => each.toUpperCase())
+    },
+  }
+  const key = adopt(object, 'key', {
+    name: unique('list'),
+    copy: (value) => {
+      copied.push([...value])
+      return [...value]
+    },
+  })
+  copied.length = 0
+  key.set(['b'])
+  // A listener that is told of the write may have a number of the new value made, of a copy of it.
+  const told = channel('withepoch:source:write').hasSubscribers ? [['B']] : []
+  expect(copied).toEqual([['B'], ...told])
+})
+
 once('a value that is mutated in place is pinned as its copy', () => {
   const state = { plugins: ['a'] }
   adopt(state, 'plugins', { name: unique('plugins'), copy: (list) => [...list] })
@@ -628,7 +691,7 @@ describe('those that inherit', () => {
     const heir = Object.create(owner, { _value: { value: 'heir', writable: true } }) as typeof owner
     expect([owner.key, heir.key]).toEqual(['owner', 'heir'])
     heir.key = 'mine'
-    expect([owner.key, heir.key]).toEqual(['owner', 'mine'])
+    expect([owner.key, heir.key, Object.hasOwn(heir, 'key')]).toEqual(['owner', 'mine', false])
 
     class Base {
       static _value = 'base'
@@ -1544,7 +1607,8 @@ describe('a path', () => {
       ])
     const before = standIns()
     for (const dir of cells) withEpoch(() => [dir.get(), dir.live()])
-    own.state = own.state!
+    const { state } = own
+    own.state = state!
     expect(standIns()).toEqual(before)
   })
 
@@ -1610,6 +1674,16 @@ describe('a path', () => {
     })
     world.state = { dir: '/b', other: 2 }
     expect([dir.live(), other.live(), { ...world.state }]).toEqual(['/b', undefined, { dir: '/b', other: 2 }])
+  })
+
+  once('ends where it ends: what the value holds is not stood in for', () => {
+    const value = { undefined: 1 }
+    const held = adopt<object>({ state: { value } }, ['state', 'value'], { name: unique('held') })
+    adopted.push(held)
+    expect([held.live(), Object.getOwnPropertyDescriptor(value, 'undefined')]).toEqual([
+      value,
+      { value: 1, writable: true, enumerable: true, configurable: true },
+    ])
   })
 
   once('two paths may go through one container', () => {

@@ -3,8 +3,10 @@
  * moved meanwhile; and when the epoch has closed. Overrides are here too, for they are local writes made at entry.
  * Several writes as one are in `publish.test.ts`.
  */
+import { channel } from 'node:diagnostics_channel'
 import { expect, test as once, vi } from 'vitest'
-import { bind, cell, configure, detach, drain, memo, source, withEpoch } from 'withepoch'
+import { bind, cell, configure, detach, drain, memo, source, withEpoch, type WriteEvent } from 'withepoch'
+import { listenTo } from './channel-listener.js'
 import { test } from './epoch-test.js'
 import { refusal } from './refusal.js'
 import { strict } from './strict-mode.js'
@@ -524,10 +526,105 @@ test('a late local write throws: the world must not see it, and the epoch is gon
   expect([refusal(set), refusal(update), c.live()]).toEqual([message, message, 1])
 })
 
+once('a late local update computes from the live value before it is refused', () => {
+  const c = cell(unique('c'), 1)
+  const given: number[] = []
+  const update = withEpoch({ writes: 'local' }, () => {
+    c.set(2)
+    return bind(() => c.update((n) => given.push(n)))
+  })
+  expect([refusal(update).slice(0, 12), given, c.live()]).toEqual(['EPOCH_CLOSED', [1], 1])
+})
+
 test('a late write to an epoch that rejects is rejected', () => {
   const c = cell(unique('c'), 1)
   const set = withEpoch({ writes: 'reject', ifNested: 'fresh' }, () => bind(() => c.set(2)))
   expect([refusal(set).slice(0, 14), c.live()]).toEqual(['WRITE_REJECTED', 1])
+})
+
+// --- versions ---
+
+/** The writes that are told of, of one cell: the version of each. */
+function versionsOf(name: string): number[] {
+  const versions: number[] = []
+  listenTo('withepoch:source:write', (message) => {
+    const { source: written, version } = message as WriteEvent
+    if (written.name === name) versions.push(version)
+  })
+  return versions
+}
+
+/** How many versions `run` and the next entry make; what any entry makes by copying others' values is taken off. */
+function versionsMade(run: () => void): number {
+  const version = () => withEpoch({ ifNested: 'fresh' }, (epoch) => epoch.version!)
+  const [first, second] = [version(), version()] as const
+  run()
+  return version() - second - (second - first)
+}
+
+once('the declaration of a plain cell is a version, and an entry finds no other', () => {
+  const declare = () => {
+    cell(unique('plain'), 1)
+    cell(unique('plain'), 1, { isolation: 'snapshot' })
+  }
+  expect(versionsMade(declare)).toBe(2)
+})
+
+once('a write of the value that is there is none, and nobody is told of it', () => {
+  const c = cell(unique('same'), 1)
+  const versions = versionsOf(c.name)
+  const write = () => {
+    c.set(1)
+    withEpoch(() => c.set(1))
+  }
+  expect([versionsMade(write) - versionsMade(() => withEpoch(() => {})), versions]).toEqual([0, []])
+})
+
+once.each(['snapshot', 'repeatable-read', 'read-committed'] as const)(
+  'a write is one version, and one copy, where the cell keeps its value itself too: %s',
+  (isolation) => {
+    let copies = 0
+    const c = cell(
+      unique('copied'),
+      { n: 1 },
+      { isolation, copy: ({ n }) => ({ n, copy: ++copies }), version: () => 0 },
+    )
+    expect(versionsMade(() => void (copies = 0))).toBe(0)
+    const made = versionsMade(() => c.set({ n: 2 }))
+    // A listener gets a number of the new value, which is that of a copy.
+    const numbered = channel('withepoch:source:write').hasSubscribers && isolation !== 'snapshot' ? 1 : 0
+    expect([made, copies]).toEqual([1, 1 + numbered])
+  },
+)
+
+once(
+  'a repeatable-read cell that was written before the epoch is pinned at its first read all the same',
+  () => {
+    const c = cell(unique('lazy'), 1, { isolation: 'repeatable-read' })
+    c.set(2)
+    const seen = withEpoch(() => {
+      detach(() => c.set(3))
+      const first = c.get()
+      detach(() => c.set(4))
+      return [first, c.get()]
+    })
+    expect(seen).toEqual([3, 3])
+  },
+)
+
+once('an epoch reads what it wrote, although who is told of that has written since', () => {
+  const c = cell(unique('c'), 1)
+  let told = false
+  listenTo('withepoch:source:write', (message) => {
+    if (told || (message as WriteEvent).source.name !== c.name) return
+    told = true
+    detach(() => c.set(3))
+  })
+  const seen = withEpoch(() => {
+    c.set(2)
+    return [c.get(), c.live()]
+  })
+  expect(seen).toEqual([2, 3])
 })
 
 // --- memos ---
