@@ -1570,6 +1570,12 @@ describe('a path', () => {
     expect(() => withEpoch(() => dir.get())).toThrow(failure)
     broken = false
     expect(dir.live()).toBe('/a')
+
+    const later: World = {}
+    const late = adoptDir(later)
+    Object.defineProperty(later, 'state', Object.getOwnPropertyDescriptor(world, 'state')!)
+    broken = true
+    expect(() => late.live()).toThrow(failure)
   })
 
   once('calls the setter at its end at each assignment, of the value that is there too', () => {
