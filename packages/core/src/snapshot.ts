@@ -19,11 +19,12 @@ import type { Source } from './source.js'
 export type Values = unknown[]
 
 export const VERSION = 0
-/** Errors that getters threw at capture, by slot; undefined when none did, which is nearly always. */
+/** Errors that getters threw at capture, by slot; undefined until one does. */
 export const FAILURES = 1
 const FIRST_SLOT = 2
 
-type Failures = ReadonlyMap<number, unknown> | undefined
+type Failures = ReadonlyMap<number, unknown>
+const NO_FAILURES: Failures = new Map()
 
 /**
  * Stands in a slot that has no plain value: the getter threw, the source is pinned at its first read, or never. One
@@ -76,10 +77,8 @@ export class Root {
   #replaced: Source<unknown> | undefined
   readonly #groups = new Set<Coherence>()
   readonly #groupBySlot = new Map<number, Coherence>()
-  /** The live array with the values of broken groups put in, kept while it is the same. */
-  #patched:
-    | { from: Values; version: number; parts: Array<readonly unknown[] | undefined>; values: Values }
-    | undefined
+  /** The live array with the values of broken groups put in, kept while both are the same. */
+  #patched: { version: number; parts: Array<readonly unknown[] | undefined>; values: Values } | undefined
 
   get version(): number {
     return this.#values[VERSION] as number
@@ -216,7 +215,6 @@ export class Root {
       throw error
     }
     this.#publication = outer
-    if (this.#values === publication.values) this.#taken = publication.taken
     if (outer === undefined) {
       if (this.#values !== publication.values) this.#values[VERSION] = this.version + 1
       for (const group of this.#groups) group.check()
@@ -291,18 +289,20 @@ export class Root {
     }
     const { version } = this
     const former = this.#patched
-    const same = (part: unknown, index: number): boolean => part === former?.parts[index]
-    if (former?.from === this.#values && former.version === version && parts.every(same)) return former.values
+    if (former?.version === version && parts.every((part, index) => part === former.parts[index]))
+      return former.values
     const values = this.#values.slice()
-    const failures = new Map(values[FAILURES] as Failures)
-    for (const [index, part] of parts.entries()) {
-      for (const [member, slot] of (part === undefined ? [] : (groups[index]?.slots ?? [])).entries()) {
-        values[slot] = part?.[member]
+    const failures = new Map(values[FAILURES] as Failures | undefined)
+    for (const [index, group] of groups.entries()) {
+      const part = parts[index]
+      if (part === undefined) continue
+      for (const [member, slot] of group.slots.entries()) {
+        values[slot] = part[member]
         failures.delete(slot)
       }
     }
-    values[FAILURES] = failures.size === 0 ? undefined : failures
-    this.#patched = { from: this.#values, version, parts, values }
+    values[FAILURES] = failures
+    this.#patched = { version, parts, values }
     return values
   }
 
@@ -318,12 +318,12 @@ export class Root {
 
   #poll(): void {
     const changed: Array<Source<unknown>> = []
-    const former = this.#values[FAILURES] as Failures
+    const former = (this.#values[FAILURES] as Failures | undefined) ?? NO_FAILURES
     let failures: Map<number, unknown> | undefined
     for (const source of this.#polled) {
       const { slot } = source
       const before = this.#values[slot]
-      const failed = former?.has(slot) === true
+      const failed = former.has(slot)
       try {
         const value = source.sample()
         if (Object.is(value, before)) continue
@@ -331,16 +331,15 @@ export class Root {
         this.#store(slot, value)
         if (failed) (failures ??= new Map(former)).delete(slot)
       } catch (error) {
-        if (failed && Object.is(former?.get(slot), error)) continue
+        if (failed && Object.is(former.get(slot), error)) continue
         if (before !== UNSETTLED) changed.push(source)
         this.#store(slot, UNSETTLED)
         failures ??= new Map(former)
         failures.set(slot, error)
       }
     }
-    if (failures !== undefined) this.#store(FAILURES, failures.size === 0 ? undefined : failures)
-    if (sourceWrite.hasSubscribers)
-      for (const source of changed) source.announce('polled', this.#values[source.slot])
+    if (failures !== undefined) this.#store(FAILURES, failures)
+    for (const source of changed) source.announce('polled', this.#values[source.slot])
   }
 
   #store(slot: number, value: unknown): void {

@@ -194,7 +194,7 @@ export class Source<T> {
   /** @internal the value as a snapshot holds it */
   sample(): T {
     const value = this.liveNow()
-    const origin = this.#options.version && this.#originOf(this.#lastCopy)
+    const origin = this.#originOf(this.#lastCopy)
     return origin !== undefined && this.#isOrigin(origin, value)
       ? (this.#lastCopy as T)
       : this.toSnapshot(value)
@@ -313,7 +313,7 @@ export class Source<T> {
   }
 
   #originOf(copy: unknown): Origin | undefined {
-    return typeof copy === 'object' && copy !== null ? this.#origins?.get(copy) : undefined
+    return this.#origins?.get(copy as object) // of what is no object there is none
   }
 
   #isOrigin(origin: Origin, value: T): boolean {
@@ -321,7 +321,7 @@ export class Source<T> {
   }
 
   #versionNow(): unknown {
-    return this.#options.version && sampling(() => this.#options.version?.())
+    return sampling(() => this.#options.version?.())
   }
 
   /** One error per source, not per call, so that polling it again is no change. */

@@ -67,9 +67,11 @@ export function callThrough<A extends unknown[]>(fn: (...args: A) => unknown, ar
  */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false
+  let then: unknown
   try {
-    return typeof (value as { then?: unknown }).then === 'function'
+    then = (value as { then?: unknown }).then
   } catch {
-    return false
+    // it objects
   }
+  return typeof then === 'function'
 }

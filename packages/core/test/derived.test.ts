@@ -676,6 +676,19 @@ describe('a computation', () => {
     expect(computed).toEqual(['/a', '/b', '/c'])
   })
 
+  test('under way is none of the business of who asks for a live value outside of it', async () => {
+    const c = cell(unique('c'), 1)
+    const { opened, open } = gate()
+    const slow = derived(async () => {
+      await opened
+      return c.get()
+    })
+    const result = slow()
+    expect(c.live()).toBe(1)
+    open()
+    expect(await result).toBe(1)
+  })
+
   test('may not write: whose would it be?', async () => {
     const limit = cell(unique('limit'), 1)
     const found: unknown[] = []

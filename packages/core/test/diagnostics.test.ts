@@ -297,6 +297,86 @@ test('a getter that throws is a change when it begins to throw and when it recov
   expect(seen).toEqual([[], [[f.name, 'polled']], [[f.name, 'polled']]])
 })
 
+test('a foreign global that changed makes one version, one that did not makes none', () => {
+  let foreign = 1
+  keep(source(unique('versions'), () => foreign))
+  const before = currentVersion()
+  const unchanged = currentVersion()
+  foreign = 2
+  expect([unchanged - before, currentVersion() - unchanged]).toEqual([0, 1])
+})
+
+test('a write whose copy is the one that is captured already makes no version', () => {
+  const copy = (value: unknown): unknown => (value as { id: number }).id
+  const c = keep(cell<unknown>(unique('equalCopy'), { id: 1 }, { copy }))
+  const before = currentVersion()
+  c.set({ id: 1, label: 'not copied' })
+  expect([currentVersion() - before, c.live()]).toEqual([0, { id: 1, label: 'not copied' }])
+})
+
+test('an error that is thrown again after the getter had recovered is captured again; another error is no news', () => {
+  let failure: Error | undefined
+  const f = keep(
+    source(unique('flaky'), () => {
+      if (failure !== undefined) throw failure
+      return 'up'
+    }),
+  )
+  const writes = record('withepoch:source:write', (message: WriteEvent) => [named(message), message.to])
+  const enter = (next: Error | undefined): unknown => {
+    failure = next
+    return withEpoch(() => {
+      try {
+        return [f.get(), writes.splice(0)]
+      } catch (error) {
+        return [error, writes.splice(0)]
+      }
+    })
+  }
+  const [first, second] = [new Error('down'), new Error('still down')]
+  const told = [[f.name, 'polled']]
+  expect([first, second, undefined, second, undefined].map(enter)).toEqual([
+    [first, []], // there was no value to change
+    [second, []],
+    ['up', told],
+    [second, told],
+    ['up', told],
+  ])
+})
+
+test('a copy of another kind is told of as a change, and captured', () => {
+  const state: { value: unknown } = { value: { n: 1 } }
+  const s = keep(
+    source<unknown>(unique('kinds'), () => state, {
+      copy: (of) => structuredClone((of as typeof state).value),
+    }),
+  )
+  const writes = record('withepoch:source:write', (message: WriteEvent) => [named(message), message.to])
+  const enter = (value: unknown): unknown => {
+    state.value = value
+    return withEpoch(() => [s.get(), writes.splice(0)])
+  }
+  const told = [[s.name, 'polled']]
+  expect([{ n: 1 }, 'one', { n: 2 }, null, { n: 3 }].map(enter)).toEqual([
+    [{ n: 1 }, []],
+    ['one', told],
+    [{ n: 2 }, told],
+    [null, told],
+    [{ n: 3 }, told],
+  ])
+})
+
+test('an original that was replaced is told of as a change, with a copy as well', () => {
+  let list = [1]
+  const s = keep(source(unique('replaced'), () => list, { copy: (value) => [...value] }))
+  withEpoch(() => {})
+  const writes = record('withepoch:source:write', (message: WriteEvent) => [named(message), message.to])
+  list = [2]
+  withEpoch(() => {})
+  withEpoch(() => {})
+  expect(writes).toEqual([[s.name, 'polled']])
+})
+
 // --- source:write-conflict ---
 
 test('source:write-conflict tells of a set whose live value has moved, before the write happens', () => {

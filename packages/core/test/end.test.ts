@@ -266,6 +266,16 @@ describe('an asynchronous handler', () => {
       expect(inside.phase).toBe('closed')
     })
 
+    test('is an object or a function: a string is none, though all strings were given a then', () => {
+      // oxlint-disable-next-line unicorn/no-thenable -- a thenable is the point
+      Object.defineProperty(String.prototype, 'then', { value: () => {}, configurable: true })
+      try {
+        expect(withEpoch(() => 'text')).toBe('text')
+      } finally {
+        Reflect.deleteProperty(String.prototype, 'then')
+      }
+    })
+
     test('whose then throws rejects with that error, and its epoch has ended', async () => {
       const error = new Error('then threw')
       let inside!: Epoch

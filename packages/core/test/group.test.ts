@@ -321,6 +321,48 @@ once('two groups are held each at its own state, and what is in none is live', (
   expect(seen).toEqual([1, 1, 5, 5, 2])
 })
 
+once('what is in no group goes on being captured anew while a group is held', () => {
+  const { a, read } = pairOfCells()
+  const free = cell(unique('free'), 1)
+  const both = () => withEpoch(() => [read(), free.get()])
+  a.set(2)
+  const seen = [both()]
+  free.set(2)
+  seen.push(both())
+  expect(seen).toEqual([
+    [[1, 1], 1],
+    [[1, 1], 2],
+  ])
+})
+
+once('a late first read that finds the members agreeing is what later epochs are held at', async () => {
+  const held = hold()
+  const { world, a, read } = pairOfForeign() // not yet there when that epoch was opened
+  world.a = 2
+  const before = read()
+  Object.assign(world, { a: 3, b: 3 })
+  const late = held.inside(() => a.get())
+  Object.assign(world, { a: 2, b: 1 }) // as the last entry had found them
+  expect([before, late, read()]).toEqual([[1, 1], 3, [3, 3]])
+  await held.end()
+})
+
+once('what a getter threw stays captured while a group is held', () => {
+  const { a, read } = pairOfCells()
+  let broken = true
+  const flaky = source(unique('flaky'), () => {
+    if (broken) throw new Error('down')
+    return 'up'
+  })
+  a.set(2)
+  withEpoch(() => {
+    broken = false
+    expect(() => flaky.get()).toThrow('down')
+    expect(read()).toEqual([1, 1])
+  })
+  flaky.release()
+})
+
 once('a member’s override and a request’s own write are its own: the group holds the rest', () => {
   const { a, b } = pairOfCells()
   a.set(2)

@@ -6,7 +6,7 @@
 import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
-import { expect, test as once, vi } from 'vitest'
+import { expect, onTestFinished, test as once, vi } from 'vitest'
 import { bind, cell, detach, getEpoch, publish, tryGetEpoch, withEpoch } from 'withepoch'
 import { deferred } from './deferred.js'
 import { refusal } from './refusal.js'
@@ -338,6 +338,20 @@ once.each(ALL)(
     expect([late(), c.get()]).toEqual([7, 1])
   },
 )
+
+once('getEpoch is refused outside any epoch, and in detached work, as in none', () => {
+  const found =
+    'NO_EPOCH: getEpoch(): the running code is in no epoch. Wrap the entry point in withEpoch(handler), or use ' +
+    'tryGetEpoch() where none is fine.'
+  expect([refusal(getEpoch), withEpoch(() => detach(() => refusal(getEpoch)))]).toEqual([found, found])
+})
+
+once('an epoch without an age of its own sets no timer', () => {
+  const timers = vi.spyOn(globalThis, 'setInterval')
+  onTestFinished(() => timers.mockRestore())
+  withEpoch({ name: 'quick' }, () => {})
+  expect(timers.mock.calls).toEqual([])
+})
 
 // --- who is whose parent ---
 

@@ -2,8 +2,8 @@
  * What `withepoch:source:read` says: each read once, with whom it belongs to, where the value came from, and numbers that
  * tell values apart without showing them. With nobody listening, reads are as they were.
  */
-import { hasSubscribers } from 'node:diagnostics_channel'
-import { describe, expect, test } from 'vitest'
+import { channel, hasSubscribers } from 'node:diagnostics_channel'
+import { describe, expect, test, vi } from 'vitest'
 import {
   adopt,
   bind,
@@ -102,6 +102,39 @@ describe('a read', () => {
     const seen = listen(({ described }) => described)
     withEpoch(() => c.get())
     expect(seen).toEqual(['2 letters'])
+  })
+
+  test('that nobody hears of is not described', () => {
+    const watched = channel('withepoch:source:read').hasSubscribers
+    const described = vi.fn<() => string>(() => 'described')
+    const c = cell(unique('c'), 1, { describe: described })
+    withEpoch(() => detach(() => c.get()))
+    expect(described).toHaveBeenCalledTimes(watched ? 1 : 0)
+  })
+
+  test('that is live asks the getter once', () => {
+    let calls = 0
+    const s = source(unique('s'), () => ++calls)
+    const seen = listen(numbers)
+    expect([s.get(), calls]).toEqual([1, 1])
+    s.release()
+    expect(seen).toEqual([[1, 1]])
+  })
+
+  test('that threw has nothing to copy or describe', () => {
+    const copy = vi.fn<(value: number[]) => number[]>((value) => [...value])
+    const described = vi.fn<() => string>(() => 'described')
+    const s = source(
+      unique('s'),
+      (): number[] => {
+        throw new Error('down')
+      },
+      { copy, describe: described },
+    )
+    const seen = listen((event) => [event.described, ...numbers(event)])
+    expect(() => s.get()).toThrow('down')
+    s.release()
+    expect([seen, copy.mock.calls, described.mock.calls]).toEqual([[[undefined, 0, 0]], [], []])
   })
 
   test.each(['while another epoch is open', 'while none is'])('outside any epoch is told, %s', (when) => {

@@ -128,10 +128,13 @@ once('a second source of a name is refused, with the place of both', () => {
   expect(first.get()).toBe(1)
 })
 
-once('a place that no stack trace tells is an unknown one', () => {
+once.each([
+  ['one without frames', 0],
+  ['none', undefined],
+])('a place that no stack trace tells is an unknown one: %s', (_, limit) => {
   const name = unique('nowhere')
   const { stackTraceLimit } = Error
-  Error.stackTraceLimit = 0
+  Error.stackTraceLimit = limit as number
   onTestFinished(() => void (Error.stackTraceLimit = stackTraceLimit))
   cell(name, 1)
   expect(refusal(() => cell(name, 2))).toBe(
@@ -603,6 +606,7 @@ once('a value mutated in place shows through a snapshot of its reference, and no
     return [reference.get().tenants, copied.get().tenants, copied.live().tenants]
   })
   expect(seen).toEqual([['a', 'b'], ['a'], ['a', 'b']])
+  expect(withEpoch(() => copied.get().tenants)).toEqual(['a', 'b']) // without a version, copied at each capture
 })
 
 once('a cell with copy is copied at capture; live and outside reads are the original', () => {
@@ -676,6 +680,16 @@ once('a copy may be a primitive', () => {
     return s.get()
   })
   expect(seen).toBe('[["a",1]]')
+})
+
+once('a copy may be null', () => {
+  const s = source<unknown>(unique('null'), () => [1], { copy: () => null })
+  const seen = withEpoch((epoch) => {
+    epoch.validate(s)
+    return s.get()
+  })
+  expect(seen).toBe(null)
+  s.release()
 })
 
 once('a copy that throws is captured like a getter that throws', () => {
