@@ -338,6 +338,8 @@ once('what is in no group goes on being captured anew while a group is held', ()
 once('a late first read that finds the members agreeing is what later epochs are held at', async () => {
   const held = hold()
   const { world, a, read } = pairOfForeign() // not yet there when that epoch was opened
+  const other = pairOfCells()
+  other.a.set(2) // held as well, all the while
   world.a = 2
   const before = read()
   Object.assign(world, { a: 3, b: 3 })

@@ -488,6 +488,20 @@ describe('a cycle', () => {
     await expect(withEpoch(() => door())).rejects.toMatchObject({ message: cycleMessage('x', 'y', 'x') })
   })
 
+  test('is found by a generator that joined its epoch in the computation, step by step', async () => {
+    const load: Memo<[], Promise<unknown>> = memo(
+      async () => {
+        const rows = withEpoch(function* () {
+          yield refusal(load)
+        })
+        await null
+        return rows.next().value
+      },
+      { name: 'load' },
+    )
+    expect(await withEpoch(() => load())).toBe(`MEMO_CYCLE: ${cycleMessage('load', 'load')}`)
+  })
+
   test('is over once reported: the same key may be asked for again', async () => {
     let recurse = true
     const load: Memo<[], Promise<string>> = memo(

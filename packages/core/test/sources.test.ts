@@ -148,6 +148,7 @@ once('release frees the name, once, and of no other', () => {
   const name = unique('released')
   const first = source(name, () => 'first')
   first.release()
+  first.release()
   const second = source(name, () => 'second')
   first.release() // of no effect: the name is the second's now
   expect(refusal(() => source(name, () => 'third'))).toContain(`DUPLICATE_SOURCE: A source named "${name}"`)
