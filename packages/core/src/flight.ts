@@ -72,7 +72,7 @@ export function board(flight: Flight, caller: Flight | undefined): void {
   if (flight.state === 'done') return
   refuseCycle(flight, caller)
   // Still running means that this call is below it on the stack, whatever the context says.
-  if (flight.state === 'running') throw cycleOf([flight, flight])
+  if (flight.state === 'running') throw cycleOf(flight, [flight])
   if (caller !== undefined) wait(caller, flight)
 }
 
@@ -84,13 +84,14 @@ export function board(flight: Flight, caller: Flight | undefined): void {
 export function refuseCycle(flight: Flight, caller: Flight | undefined): void {
   if (flight.state === 'done' || caller === undefined) return
   const path = pathBetween(flight, caller)
-  if (path !== undefined) throw cycleOf([...path, flight])
+  if (path !== undefined) throw cycleOf(flight, path)
 }
 
-function cycleOf(path: readonly Flight[]): EpochError {
+/** `path` begins with the flight. */
+function cycleOf(flight: Flight, path: readonly Flight[]): EpochError {
   return new EpochError(
     'MEMO_CYCLE',
-    `"${path[0]?.name}" waits for itself: ${path.map((step) => step.name).join(' → ')}. None of them ` +
+    `"${flight.name}" waits for itself: ${[...path, flight].map((step) => step.name).join(' → ')}. None of them ` +
       'could ever finish; take the part that both need out into a memo of its own.',
   )
 }

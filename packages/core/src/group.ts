@@ -160,8 +160,8 @@ class Agreement implements Group, Coherence {
   }
 
   holds(slot: number, value: unknown): boolean {
-    if (this.#brokenSince === undefined || this.#overdue) return false
-    return Object.is(this.#agreed?.[this.slots.indexOf(slot)], value)
+    if (this.#agreed === undefined || this.#brokenSince === undefined || this.#overdue) return false
+    return Object.is(this.#agreed[this.slots.indexOf(slot)], value)
   }
 
   follow(slot: number, source: Source<unknown>): void {

@@ -363,6 +363,43 @@ describe('bindEmitter', () => {
     expect(() => emitter.emit('row')).toThrow('from a listener')
   })
 
+  test('takes away, of several listeners on one event, the one that is given', () => {
+    const emitter = bindEmitter(new EventEmitter())
+    const [first, second, before, never] = [() => {}, () => {}, () => {}, () => {}]
+    emitter.on('row', first).once('row', second)
+    emitter.off('row', first)
+    expect(emitter.listeners('row')).toEqual([second])
+    emitter.on('row', first).removeListener('row', second).removeListener('row', never)
+    expect(emitter.listeners('row')).toEqual([first])
+
+    const late = new EventEmitter()
+    late.on('row', before)
+    bindEmitter(late).on('row', first)
+    expect(late.off('row', before)).toBe(late)
+    expect(late.listeners('row')).toEqual([first])
+  })
+
+  test('puts methods on the one object that look like those of the class, and can be replaced like them', () => {
+    const emitter = bindEmitter(new EventEmitter())
+    const methods = [
+      'on',
+      'addListener',
+      'prependListener',
+      'once',
+      'prependOnceListener',
+      'off',
+      'removeListener',
+    ]
+    expect(Object.getOwnPropertyNames(emitter).filter((name) => name in EventEmitter.prototype)).toEqual(
+      expect.arrayContaining(methods),
+    )
+    const shapes = [...methods, Symbol.for('withepoch.boundEmitter')].map((key) => {
+      const { configurable, enumerable, writable } = Object.getOwnPropertyDescriptor(emitter, key)!
+      return { configurable, enumerable, writable }
+    })
+    expect(shapes).toEqual(Array(8).fill({ configurable: true, enumerable: false, writable: true }))
+  })
+
   test('refuses a listener that is no function with the emitter’s own error', () => {
     const emitter = bindEmitter(new EventEmitter())
     for (const method of ['on', 'once', 'prependListener', 'prependOnceListener'] as const) {
@@ -380,6 +417,13 @@ describe('bindEmitter', () => {
     emitter.on('row', listener)
     expect((emitter.rawListeners('row')[0] as unknown as { listener: unknown }).listener).toBe(listener)
     expect(Object.keys(emitter).filter((key) => ['on', 'once', 'off'].includes(key))).toEqual([])
+  })
+
+  test('wraps nothing anew at the second call, not even what was replaced meanwhile', () => {
+    const emitter = bindEmitter(new EventEmitter())
+    const replaced = (): EventEmitter => emitter
+    emitter.on = replaced
+    expect(Object.getOwnPropertyDescriptor(bindEmitter(emitter), 'on')?.value).toBe(replaced)
   })
 
   test('serves events.once and events.on', async () => {
@@ -663,6 +707,72 @@ describe('bindIterable', () => {
     for (const n of bound) if (n === 3) break
     expect(pulled).toHaveLength(3)
     expect('throw' in bound).toBe(false)
+  })
+
+  test('ends one without a return of its own as a generator would be', async () => {
+    const endless = { next: () => ({ done: false, value: 1 }) }
+    const bound = bindIterable({
+      ...endless,
+      [Symbol.iterator]() {
+        return this
+      },
+    } as unknown as IterableIterator<number, number>)
+    expect(bound.return!(7)).toEqual({ done: true, value: 7 })
+
+    const asynchronous = bindIterable({
+      next: async () => endless.next(),
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    } as unknown as AsyncIterableIterator<number, number>)
+    const returned = asynchronous.return!(8)
+    expect(returned).toBeInstanceOf(Promise)
+    expect(await returned).toEqual({ done: true, value: 8 })
+    expect('throw' in asynchronous).toBe(false)
+  })
+
+  test('takes only an object with a next for an iterator', () => {
+    const callable = Object.assign(() => {}, {
+      next: () => ({ done: true, value: undefined }),
+      [Symbol.iterator]() {
+        return this
+      },
+    })
+    expect(withEpoch(() => callable)).toBe(callable)
+    expect('next' in bindIterable(callable as unknown as Iterable<never>)).toBe(false)
+    const own = {
+      [Symbol.iterator]() {
+        return this
+      },
+    }
+    expect(withEpoch(() => own)).toBe(own)
+    const silent = { next: () => {}, [Symbol.iterator]: 'no function' }
+    expect(withEpoch(() => silent)).toBe(silent)
+    expect(withEpoch(() => null)).toBe(null)
+  })
+
+  test('gives back its hold on the epoch once, however often it is ended', async () => {
+    const value = cell(unique('held'), 'pinned')
+    const held = turn()
+    let epoch!: Epoch
+    const rows = withEpoch({ name: 'binder' }, function* (inner) {
+      epoch = inner
+      inner.waitUntil(held)
+      inner.waitUntil(held.then(turn))
+      yield value.get()
+    })
+    expect([...rows]).toEqual(['pinned'])
+    expect([rows.next(), rows.return(undefined), rows.next()].map(({ done }) => done)).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect(epoch.phase).toBe('open')
+    await held
+    expect(epoch.phase).toBe('open')
+    await turn()
+    await turn()
+    expect(epoch.phase).toBe('closed')
   })
 
   test('keeps the kind: sync stays sync, async stays async, and the helpers of this Node’s iterators are there', async () => {

@@ -16,6 +16,7 @@ import {
   derived,
   detach,
   type Epoch,
+  type EpochError,
   type EpochEvent,
   type EpochOptions,
   getEpoch,
@@ -27,6 +28,7 @@ import {
 } from 'withepoch'
 import { listenTo } from './channel-listener.js'
 import { test } from './epoch-test.js'
+import { refusal } from './refusal.js'
 import { unhandledDuring } from './unhandled-rejections.js'
 import { uniqueNames } from './unique-name.js'
 
@@ -66,6 +68,11 @@ async function collected(references: ReadonlyArray<WeakRef<object>>): Promise<vo
     gc()
   }
 }
+
+/** What the library keeps for the whole process. */
+const carrier = (globalThis as unknown as Record<symbol, { deriving: number; guardWrites: boolean }>)[
+  Symbol.for('withepoch.carrier')
+]!
 
 describe('a result', () => {
   test('is computed once for all epochs with equal values of what was read', async () => {
@@ -183,6 +190,18 @@ describe('a result', () => {
       expect(request(() => value())).toBe(next)
     }
     expect(computed).toEqual([undefined, null, NaN, 0, -0])
+  })
+
+  test('of a value that is undefined is shared by code outside any epoch as well', () => {
+    const odd = cell<unknown>(unique('odd'), undefined)
+    let dear = 1
+    const lazy = source(unique('lazy'), () => dear, { isolation: 'repeatable-read' })
+    let computed = 0
+    const value = derived(() => (computed++, [odd.get(), lazy.get(), lazy.get()]))
+    const outside = () => detach(() => value())
+    expect([outside(), outside(), computed]).toEqual([[undefined, 1, 1], [undefined, 1, 1], 1])
+    dear = 2
+    expect([outside(), computed]).toEqual([[undefined, 2, 2], 2])
   })
 
   test('that is itself undefined is a result', () => {
@@ -501,6 +520,81 @@ describe('the results kept', () => {
     expect(computed).toEqual(['a', 'b', 'c'])
   })
 
+  test('of one key are forgotten one by one', () => {
+    const dir = cell(unique('dir'), 'a')
+    const computed: string[] = []
+    const value = derived((key: string) => (computed.push(key + dir.get()), dir.get()), { max: 2 })
+    const ask = (next: string): string => {
+      change(() => dir.set(next))
+      return request(() => value('k'))
+    }
+    expect(['a', 'b', 'c', 'b', 'c', 'a'].map(ask)).toEqual(['a', 'b', 'c', 'b', 'c', 'a'])
+    expect(computed).toEqual(['ka', 'kb', 'kc', 'ka'])
+  })
+
+  test('of one key are forgotten without those of a longer or a shorter one', () => {
+    const computed: string[] = []
+    const value = derived((...key: string[]) => computed.push(key.join('')), { max: 2 })
+    const ask = (...keys: string[]): string => {
+      computed.length = 0
+      for (const key of keys) request(() => value(...key.split('')))
+      return computed.join(' ')
+    }
+    expect(ask('a', 'ab', 'c')).toBe('a ab c') // the shorter one goes
+    expect(ask('ab')).toBe('')
+    expect(ask('a')).toBe('a')
+    expect(ask('ab', 'a', 'd')).toBe('d') // the longer one goes
+    expect(ask('a')).toBe('')
+    expect(ask('ab')).toBe('ab')
+  })
+
+  test('do not count what cannot be shared', () => {
+    const limit = cell(unique('limit'), 1)
+    const computed: string[] = []
+    const value = derived(
+      (key: string) => {
+        computed.push(key)
+        if (key === 'live') limit.live()
+      },
+      { max: 1 },
+    )
+    for (const key of ['a', 'live', 'a']) request(() => value(key))
+    expect(computed).toEqual(['a', 'live'])
+  })
+
+  test('do not count one that was forgotten while it was under way, though it is given to who waited', async () => {
+    const done = gate()
+    const computed: string[] = []
+    const value = derived(
+      async (key: string) => {
+        computed.push(key)
+        if (key === 'slow') await done.opened
+      },
+      { max: 2 },
+    )
+    const waiting = [1, 2].map(() => request(() => value('slow')))
+    value.clear()
+    await request(() => value('a'))
+    done.open()
+    await Promise.all(waiting)
+    for (const key of ['b', 'a']) await request(() => value(key))
+    expect(computed).toEqual(['slow', 'a', 'b'])
+  })
+
+  once('hold their keys no longer than themselves', async () => {
+    const value = derived((tenant: object, page: number) => `${typeof tenant} ${page}`, { max: 1 })
+    const keys: Array<WeakRef<object>> = []
+    const ask = (key: object): void => {
+      keys.push(new WeakRef(key))
+      request(() => value(key, keys.length))
+    }
+    for (let asked = 0; asked < 3; asked++) ask({ asked })
+    request(() => value({}, 0))
+    await collected(keys)
+    expect(keys.map((key) => key.deref())).toEqual([undefined, undefined, undefined])
+    expect(value({}, 1)).toBe('object 1')
+  })
+
   test('are forgotten by clear, for all epochs', () => {
     const { ask, value } = counted()
     ask('ab')
@@ -561,6 +655,13 @@ describe('a computation', () => {
       ['derived metadata', undefined],
       ['derived metadata', undefined],
     ])
+  })
+
+  test('is named after the function, or anonymous', () => {
+    const named = derived(function scan() {
+      return getEpoch().name
+    })
+    expect([named(), derived(() => getEpoch().name)()]).toEqual(['derived scan', 'derived anonymous'])
   })
 
   test('sees nothing of another library’s async context, whoever asks first', async () => {
@@ -698,7 +799,8 @@ describe('a computation', () => {
           try {
             how()
           } catch (error) {
-            found.push((error as Error).message.replace(/#\d+/, '#1'))
+            const { code, message } = error as EpochError
+            found.push(`${code}: ${message}`)
           }
         }
       },
@@ -706,9 +808,77 @@ describe('a computation', () => {
     )
     request(() => write())
     const message =
-      `A write to "${limit.name}" in the computation of "derived metadata". A derived computation only reads, for its ` +
+      `WRITE_REJECTED: A write to "${limit.name}" in the computation of "derived metadata". A derived computation only reads, for its ` +
       'result is for everybody: write before it or after it.'
     expect([found, limit.live()]).toEqual([[message, message], 1])
+  })
+
+  test('may not write through an epoch that it opens inside itself either', () => {
+    const limit = cell(unique('limit'), 1)
+    let own!: number
+    const write = derived(
+      () =>
+        withEpoch({ ifNested: 'fork' }, (fork) => {
+          own = fork.id
+          return refusal(() => limit.set(2))
+        }),
+      { name: 'metadata' },
+    )
+    expect(request(() => write())).toBe(
+      `WRITE_REJECTED: A write to "${limit.name}" inside epoch #${own} "derived metadata", which was opened with writes: ` +
+        "'reject'. Write outside the epoch (detach), or open it with writes: 'local' or 'publish'.",
+    )
+    expect(limit.live()).toBe(1)
+  })
+
+  once('may not write when it is over and no epoch is open any more', async () => {
+    const limit = cell(unique('limit'), 1)
+    const later = gate()
+    let left!: Promise<unknown>
+    const write = derived(() => {
+      left = later.opened.then(() => limit.set(2))
+    })
+    carrier.guardWrites = false // as in a process in which all epochs so far have published
+    write()
+    later.open()
+    expect([await codeOf(() => left), limit.live()]).toEqual(['WRITE_REJECTED', 1])
+  })
+
+  once('is no more under way when it has ended, one way or the other', async () => {
+    const value = derived((fails: boolean) => {
+      if (fails) throw new Error('down')
+      return carrier.deriving
+    })
+    const slow = derived(async (fails: boolean) => (await turn(), value(fails)))
+    const seen = [
+      value(false),
+      codeOf(() => value(true)),
+      slow(false),
+      slow(true).catch(() => 'failed'),
+      carrier.deriving,
+    ]
+    await Promise.all(seen)
+    // What is under way makes each live read look whether it belongs to it.
+    expect([seen[0], seen[4], carrier.deriving]).toEqual([1, 2, 0])
+  })
+
+  test('has ended for what it left behind: that depends on nothing, and nothing depends on it', async () => {
+    const read = cell(unique('read'), 1)
+    const other = cell(unique('other'), 1)
+    const later = gate()
+    let computed = 0
+    let left!: Promise<number[]>
+    const value = derived(() => {
+      computed++
+      left = later.opened.then(() => [read.get(), other.get(), detach(() => other.get())])
+      return read.get()
+    })
+    request(() => value())
+    later.open()
+    const seen = [await left]
+    change(() => other.set(2))
+    request(() => value())
+    expect([seen, computed]).toEqual([[[1, 1, 1]], 1])
   })
 
   test('keeps a replaced value from being retired while it can read it, though the request is over', async () => {
@@ -859,6 +1029,47 @@ describe('whoever asks while a computation is under way', () => {
     next.open()
     expect(await Promise.all(both)).toEqual([false, false])
     expect(computed).toBe(2)
+  })
+
+  once('calls no getter that is pinned at its first read only to guess what will be read', async () => {
+    let calls = 0
+    const lazy = source(unique('lazy'), () => ++calls, { isolation: 'repeatable-read' })
+    let computed = 0
+    let next = gate()
+    const load = derived(async () => {
+      computed++
+      await next.opened
+      return lazy.get()
+    })
+    next.open()
+    await request(() => load())
+    load.clear()
+    next = gate()
+    const before = calls
+    const leader = request(() => load())
+    const follower = request(() => load())
+    expect([calls, computed]).toEqual([before, 2])
+    next.open()
+    await Promise.all([leader, follower])
+  })
+
+  once('does not expect one to read what another had read that failed', async () => {
+    const dir = cell(unique('dir'), '/a')
+    let computed = 0
+    const next = gate()
+    const load = derived(async () => {
+      const mine = ++computed
+      if (mine === 1) throw new Error(`down, reading ${dir.get()}`)
+      await next.opened
+      return mine
+    })
+    await expect(request(() => load())).rejects.toThrow('down, reading /a')
+    const first = request(() => load())
+    dir.set('/b')
+    const second = request(() => load())
+    expect(computed).toBe(2)
+    next.open()
+    expect(await Promise.all([first, second])).toEqual([2, 2])
   })
 
   once('does not wait for one that will most likely fail', async () => {
@@ -1061,6 +1272,22 @@ describe('not shared, but computed for each caller, is what', () => {
     await turn()
   })
 
+  once('moved to the newest values, or asked for them', async () => {
+    const moves = cell(unique('moves'), 1)
+    const moved = gate()
+    const look = derived(async () => {
+      await moved.opened
+      const epoch = getEpoch()
+      const seen = [epoch.isStale(), refusal(() => epoch.validate(moves)).slice(0, 12), moves.get()]
+      epoch.advance()
+      return [...seen, epoch.isStale(), refusal(() => epoch.validate(moves)), moves.get()]
+    })
+    const asked = request(() => look())
+    moves.set(2)
+    moved.open()
+    expect(await asked).toEqual([true, 'EPOCH_STALE:', 1, false, 'not refused', 2])
+  })
+
   once.each<[what: string, use: () => unknown]>([
     ['joined its own epoch', () => withEpoch(() => limit.get())],
     [
@@ -1257,6 +1484,7 @@ once(
     limit.set(2)
     expect(late()).toBe(4)
     onTestFinished(configure({ strict: true }))
+    expect([withEpoch(() => doubled()), doubled()]).toEqual([4, 4])
     expect(() => late()).toThrow(
       expect.objectContaining({
         code: 'EPOCH_CLOSED',

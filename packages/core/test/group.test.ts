@@ -19,6 +19,7 @@ import {
   type Source,
   withEpoch,
 } from 'withepoch'
+import { listenTo } from './channel-listener.js'
 import { test } from './epoch-test.js'
 import { hold } from './held-epoch.js'
 import { refusal } from './refusal.js'
@@ -274,6 +275,44 @@ once('before the values have first agreed, epochs get them as they are', async (
       ['withepoch:group:broken', true],
     ],
     2,
+  ])
+})
+
+once('before they have first agreed, members that are read late are live too', () => {
+  withEpoch(() => {
+    const world = { a: 1, b: 2 }
+    const [a, b] = [source(unique('a'), () => world.a), source(unique('b'), () => world.b)]
+    declare(unique('pair'), [a, b], { coherent: equal })
+    world.b = 3
+    expect([a.get(), b.get()]).toEqual([1, 3])
+  })
+})
+
+once('before they have first agreed, maxLagMs is of no effect: there is nothing to let go of', () => {
+  vi.useFakeTimers()
+  const [a, b] = [cell(unique('a'), 1), cell(unique('b'), 2)]
+  declare(unique('pair'), [a, b], { coherent: equal, maxLagMs: 50 })
+  const read = () => withEpoch((epoch) => [epoch.version, a.get(), b.get()])
+  const first = read()
+  vi.advanceTimersByTime(51)
+  expect([first.slice(1), read()]).toEqual([[1, 2], first])
+})
+
+once('an entry that finds no member changed does not ask again', () => {
+  const coherent = vi.fn<(a: number, b: number) => boolean>(equal)
+  const { world, read } = pairOfForeign({ coherent })
+  read()
+  world.a = 2
+  expect([read(), read()]).toEqual([
+    [1, 1],
+    [1, 1],
+  ])
+  world.b = 2
+  read()
+  expect(coherent.mock.calls).toEqual([
+    [1, 1],
+    [2, 1],
+    [2, 2],
   ])
 })
 
@@ -540,6 +579,25 @@ once('how long it has been broken is told in milliseconds', async () => {
   expect(ages).toEqual([0, 40])
 })
 
+once('an error is told of with how long the values have not agreed, in milliseconds', () => {
+  vi.useFakeTimers()
+  const { a, pair } = pairOfCells({
+    coherent: (x, y) => {
+      if (x === 3) throw new Error('not three')
+      return x === y
+    },
+  })
+  const ages: number[] = []
+  listenTo('withepoch:group:error', (message) => {
+    const { group: name, brokenForMs } = message as GroupEvent
+    if (name === pair.name) ages.push(brokenForMs)
+  })
+  a.set(2)
+  vi.advanceTimersByTime(40)
+  a.set(3)
+  expect(ages).toEqual([40])
+})
+
 once('neither the group nor its events show a value', () => {
   const { pair } = pairOfCells()
   expect(JSON.stringify(pair)).toBe(JSON.stringify({ group: pair.name }))
@@ -603,6 +661,45 @@ once('a warning comes again when the error comes again after the group was well'
   })
   expect([heard.length, read()]).toEqual([2, [2, 2]])
 })
+
+once('a predicate that throws what is no error is told of by its kind, for it may be a secret', async () => {
+  const { a, pair } = pairOfCells({
+    coherent: (x, y) => {
+      if (x === 2) throw 'the password'
+      return x === y
+    },
+  })
+  expect(await warnings(() => a.set(2))).toEqual([
+    `EpochWarning GROUP_ERROR: group("${pair.name}"): coherent could not be asked, so its values count as broken: a string`,
+  ])
+})
+
+once(
+  'a member whose getter throws when the group is declared is looked at again at the next entry',
+  async () => {
+    const world = { a: 1, b: 1, broken: true }
+    const a = source(unique('a'), () => {
+      if (world.broken) throw new Error('gone')
+      return world.a
+    })
+    const b = source(unique('b'), () => world.b)
+    const name = unique('pair')
+    const read = () => withEpoch(() => b.get())
+    const told = await events(name, () => {
+      declare(name, [a, b], { coherent: equal })
+      read()
+      read()
+      world.broken = false
+      read()
+    })
+    expect(told).toEqual([
+      ['withepoch:group:error', false, 'gone'],
+      ['withepoch:group:error', false, 'the getter of a member threw'],
+      ['withepoch:group:broken', true],
+      ['withepoch:group:broken', true],
+    ])
+  },
+)
 
 once('a predicate that throws into the writer’s face does not: the write has happened', async () => {
   const { a } = pairOfCells({
@@ -767,6 +864,16 @@ once('without maxLagMs the last pair that agreed is handed out for ever', () => 
   expect(read()).toEqual([1, 1])
 })
 
+once('members that are read late within maxLagMs are the last pair', () => {
+  vi.useFakeTimers()
+  withEpoch(() => {
+    const { a, b } = pairOfCells({ maxLagMs: 50 })
+    detach(() => a.set(2))
+    vi.advanceTimersByTime(50)
+    expect([a.get(), b.get()]).toEqual([1, 1])
+  })
+})
+
 once('members that are read late past maxLagMs are live too', () => {
   vi.useFakeTimers()
   withEpoch(() => {
@@ -847,6 +954,28 @@ once('past maxLagMs it is retired when an entry has got the live values', () => 
   expect([before, read(), retired]).toEqual([[], ['p2', 'p1'], ['p1']])
 })
 
+once('past maxLagMs, or before they have first agreed, nothing is held, not even undefined', () => {
+  vi.useFakeTimers()
+  const late = pools({ maxLagMs: 50 })
+  late.pool.set('p2')
+  vi.advanceTimersByTime(51)
+  late.read()
+  late.meta.set('m')
+  late.pool.set('p1') // the value that was handed out, but is no more
+  late.pool.set('p3')
+  expect(late.retired).toEqual(['p1', 'p2', 'p1'])
+
+  const retired: unknown[] = []
+  const pool = cell<string | undefined>(unique('pool'), undefined, {
+    retire: (old) => void retired.push(old),
+  })
+  const meta = cell(unique('meta'), 'm')
+  declare(unique('never'), [pool, meta], { coherent: equal })
+  pool.set('p1')
+  pool.set('p2')
+  expect(retired).toEqual([undefined, 'p1'])
+})
+
 once('releasing the group lets go of it', () => {
   const { retired, pool, pair } = pools()
   pool.set('p2')
@@ -896,6 +1025,17 @@ once(
 once('the release of a group that is well makes no new version', () => {
   const { pair } = pairOfCells()
   const version = () => withEpoch((epoch) => epoch.version)
+  const before = version()
+  pair.release()
+  expect(version()).toBe(before)
+})
+
+once('nor does the release of one that is overdue: epochs got the live values already', () => {
+  vi.useFakeTimers()
+  const { a, pair } = pairOfCells({ maxLagMs: 50 })
+  const version = () => withEpoch((epoch) => epoch.version)
+  a.set(2)
+  vi.advanceTimersByTime(51)
   const before = version()
   pair.release()
   expect(version()).toBe(before)
