@@ -125,7 +125,7 @@ class Agreement implements Group, Coherence {
   release(): void {
     if (root.groupOf(this.slots[0] as number) !== this) return
     root.removeGroup(this)
-    if (this.#brokenSince !== undefined && !this.#overdue) root.bump() // as when it is overdue
+    if (this.#held !== undefined) root.bump() // as when it is overdue
     this.#flushMoved()
   }
 
@@ -160,8 +160,7 @@ class Agreement implements Group, Coherence {
   }
 
   holds(slot: number, value: unknown): boolean {
-    if (this.#agreed === undefined || this.#brokenSince === undefined || this.#overdue) return false
-    return Object.is(this.#agreed[this.slots.indexOf(slot)], value)
+    return this.#held !== undefined && Object.is(this.#held[this.slots.indexOf(slot)], value)
   }
 
   follow(slot: number, source: Source<unknown>): void {
@@ -182,11 +181,18 @@ class Agreement implements Group, Coherence {
     if (!root.publishing) this.check()
   }
 
+  /**
+   * What is handed out in the place of the live values: the last that agreed, if there are any. Once overdue it stays so,
+   * though the clock be set back: what it handed out may have been retired.
+   */
+  get #held(): readonly unknown[] | undefined {
+    return this.#brokenSince === undefined || this.#overdue ? undefined : this.#agreed
+  }
+
   /** While broken: the last values that agreed, unless they are too old or there are none. */
   #handedOut(brokenForMs: number): readonly unknown[] | undefined {
-    // Once overdue it stays so, though the clock be set back: what it handed out may have been retired.
-    if (this.#agreed === undefined || this.#overdue) return undefined
-    if (brokenForMs <= this.#maxLagMs) return this.#agreed
+    const held = this.#held
+    if (held === undefined || brokenForMs <= this.#maxLagMs) return held
     this.#overdue = true
     root.bump() // the live values from here on, under a version of their own
     this.#flushMoved()

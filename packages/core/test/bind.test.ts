@@ -711,12 +711,15 @@ describe('bindIterable', () => {
 
   test('ends one without a return of its own as a generator would be', async () => {
     const endless = { next: () => ({ done: false, value: 1 }) }
+    const asked: unknown[][] = []
     const bound = bindIterable({
       ...endless,
-      [Symbol.iterator]() {
+      [Symbol.iterator](...given: unknown[]) {
+        asked.push(given)
         return this
       },
     } as unknown as IterableIterator<number, number>)
+    expect(asked).toEqual([[]])
     expect(bound.return!(7)).toEqual({ done: true, value: 7 })
 
     const asynchronous = bindIterable({

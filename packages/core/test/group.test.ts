@@ -1030,15 +1030,19 @@ once('the release of a group that is well makes no new version', () => {
   expect(version()).toBe(before)
 })
 
-once('nor does the release of one that is overdue: epochs got the live values already', () => {
+once('nor does that of one that is overdue or has never agreed: epochs got the live values already', () => {
   vi.useFakeTimers()
   const { a, pair } = pairOfCells({ maxLagMs: 50 })
-  const version = () => withEpoch((epoch) => epoch.version)
+  const version = () => withEpoch((epoch) => epoch.version!)
   a.set(2)
   vi.advanceTimersByTime(51)
   const before = version()
   pair.release()
   expect(version()).toBe(before)
+  const never = declare(unique('never'), [cell(unique('a'), 1), cell(unique('b'), 2)], { coherent: equal })
+  const declared = version()
+  never.release()
+  expect(version()).toBe(declared)
 })
 
 once('a later change of the array of sources is none of the group’s', () => {
