@@ -306,6 +306,9 @@ describe('bindEmitter', () => {
       listener,
       another,
     ])
+    // By this another copy of the library finds it.
+    const original = Symbol.for('withepoch.originalListener')
+    expect(Reflect.get(emitter.rawListeners('row')[0]!, original)).toBe(listener)
     expect([emitter.listenerCount('row'), emitter.eventNames()]).toEqual([
       2,
       ['newListener', 'removeListener', 'row'],
@@ -752,6 +755,17 @@ describe('bindIterable', () => {
     const silent = { next: () => {}, [Symbol.iterator]: 'no function' }
     expect(withEpoch(() => silent)).toBe(silent)
     expect(withEpoch(() => null)).toBe(null)
+    const cursor = { next: () => {}, *[Symbol.iterator]() {} }
+    expect(withEpoch(() => cursor)).toBe(cursor)
+    const shy = new Proxy(
+      {},
+      {
+        get() {
+          throw new Error('no such name')
+        },
+      },
+    )
+    expect(withEpoch(() => shy) === shy).toBe(true)
   })
 
   test('gives back its hold on the epoch once, however often it is ended', async () => {

@@ -1017,8 +1017,10 @@ once(
     expect([held, live, after! > version!]).toEqual([[1, 1], [2, 1], true])
     const next = declare(unique('next'), [a, b], { coherent: (x, y) => x === y + 1 })
     pair.release()
+    a.set(3)
+    b.set(2) // they agree, and this write has looked
     b.set(9)
-    expect([read().slice(1), next.brokenEntries, pair.brokenEntries]).toEqual([[2, 1], 1, 1])
+    expect([read().slice(1), next.brokenEntries, pair.brokenEntries]).toEqual([[3, 2], 1, 1])
   },
 )
 
