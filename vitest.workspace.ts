@@ -31,6 +31,12 @@ const otherPackages = readdirSync(pathTo('packages'), { withFileTypes: true })
 /** The core's tests provoke its process warnings on purpose, and look at the event; printed, they would read as failures. */
 const execArgv = ['--disable-warning=EpochWarning']
 
+/**
+ * For every test. No test asserts how long something takes, and those that fill the heap or start processes take what they
+ * take on a busy machine; this is only against a hang.
+ */
+const testTimeout = 300_000
+
 /** Where CI wants vitest's JSON report, from which it counts. Unset on a developer's machine. */
 const report = process.env['TEST_REPORT']
 
@@ -39,7 +45,7 @@ export default defineConfig({
     ...(report ? { reporters: ['default', 'json'], outputFile: { json: report } } : {}),
     coverage: { include: ['packages/*/src/**/*.ts'] },
     projects: [
-      { ...fromSource(), test: { name: 'core', include: [coreTests], execArgv } },
+      { ...fromSource(), test: { name: 'core', include: [coreTests], execArgv, testTimeout } },
       {
         ...fromSource(),
         test: {
@@ -47,17 +53,24 @@ export default defineConfig({
           include: [coreTests],
           setupFiles: ['packages/core/test/setup/subscribe-all.ts'],
           execArgv,
+          testTimeout,
         },
       },
       {
         ...fromDist,
-        test: { name: 'core:dist', include: [coreTests], exclude: ['**/*.src.test.ts'], execArgv },
+        test: {
+          name: 'core:dist',
+          include: [coreTests],
+          exclude: ['**/*.src.test.ts'],
+          execArgv,
+          testTimeout,
+        },
       },
       ...otherPackages.map((name) => ({
         ...fromSource(),
-        test: { name, include: [`packages/${name}/test/**/*.test.ts`] },
+        test: { name, include: [`packages/${name}/test/**/*.test.ts`], testTimeout },
       })),
-      { ...fromSource(), test: { name: 'examples', include: ['examples/*/*.test.ts'] } },
+      { ...fromSource(), test: { name: 'examples', include: ['examples/*/*.test.ts'], testTimeout } },
     ],
   },
 })
