@@ -511,8 +511,8 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     says: 'A drain is over while older epochs are open.',
     by: 'lifecycle',
     file: 'drain.ts',
-    find: '      wait = openEpochs.whenOlderClosed(() => {\n',
-    replace: '      resolve()\n      wait = openEpochs.whenOlderClosed(() => {\n',
+    find: '      const wait = openEpochs.whenOlderClosed(() => {\n',
+    replace: '      resolve()\n      const wait = openEpochs.whenOlderClosed(() => {\n',
   },
   {
     name: 'drain outrun by advance',
