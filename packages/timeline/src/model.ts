@@ -227,14 +227,14 @@ export class Model {
     }
   }
 
-  /** Whether an earlier live read of the same source, in the same epoch, got another value. */
+  /** Whether the epoch's last read of the same source got another value, and it has not written this one itself. */
   #tears(epoch: EpochInfo, n: number): boolean {
     const subject = this.data.subject[n]
     for (let at = epoch.events.length - 2; at >= 0; at--) {
       const earlier = epoch.events[at]!
-      if (this.data.subject[earlier] === subject && this.kindOf(earlier) === 'read') {
-        return this.value[earlier] !== this.value[n]
-      }
+      if (this.data.subject[earlier] !== subject || this.value[earlier] === NONE) continue
+      const kind = this.kindOf(earlier)
+      if (kind === 'read' || kind === 'write') return this.value[earlier] !== this.value[n]
     }
     return false
   }

@@ -3,6 +3,7 @@
  * some 4 MB this way, and the page reads them without making an object of each. What few events have stands apart, in
  * `extra`.
  */
+import { withObservedCalls } from './observed.js'
 import type { Recording, TimelineEvent } from './recording.js'
 
 /** The kinds of event, by the code that stands in `type`. */
@@ -66,7 +67,7 @@ export interface PageData {
 
 /** Puts a recording into columns. */
 export function packRecording(recording: Recording, title: string): PageData {
-  const { header, events } = recording
+  const { header, events } = withObservedCalls(recording)
   const strings: string[] = []
   const indexes = new Map<string, number>()
   const intern = (text: string | undefined) => {

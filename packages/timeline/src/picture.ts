@@ -7,6 +7,7 @@ import { EpochError } from 'withepoch'
 import { type Path, trace, traceDetail } from './glyphs.js'
 import { lay, type Layout, type Row } from './layout.js'
 import { KINDS, type Kind, Model } from './model.js'
+import { withObservedCalls } from './observed.js'
 import { packRecording } from './page-data.js'
 import type { Recording, TimelineEvent } from './recording.js'
 import { formatDuration, formatTime, ticks } from './scale.js'
@@ -162,7 +163,7 @@ function modelOf(
   const states = new Map<string, TimelineEvent>()
   const events: TimelineEvent[] = []
   const opened = new Map<number, TimelineEvent>()
-  for (const event of recording.events) {
+  for (const event of withObservedCalls(recording).events) {
     if (event.t > to) break
     const isMark = event.type === 'mark'
     if (isMark && tracks !== undefined && !tracks.includes(event.track)) continue

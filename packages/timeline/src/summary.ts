@@ -3,6 +3,7 @@
  * except that an epoch without a closing line was open when the recording ended.
  */
 import Table from 'cli-table3'
+import { withObservedCalls } from './observed.js'
 import type { Recording } from './recording.js'
 
 /** What the epochs of one name did; for reads from outside any epoch the name is undefined. */
@@ -13,15 +14,18 @@ export interface EpochSummary {
   readonly open: number
   /** Open past their `maxAgeMs`. */
   readonly overdue: number
-  /** Of those that closed, in milliseconds. */
+  /** Of those that closed, in milliseconds. An observing one lasts until the last read of its call. */
   readonly medianMs: number | undefined
   readonly maxMs: number | undefined
   readonly reads: number
   /** Reads that got a pinned value which was no longer the live one: tears averted. */
   readonly drifted: number
-  /** Reads by work whose epoch had closed. */
+  /** Reads by work whose epoch had closed. Those of an observing epoch are its own: a door does not know when a call ends. */
   readonly late: number
-  /** Epochs in which one source was read with two values: live reads, as in observe mode. */
+  /**
+   * Epochs in which one source was read with two values: live reads, as in observe mode. What an epoch has written itself
+   * it may see: that is no tear.
+   */
   readonly torn: number
   readonly writes: number
   readonly conflicts: number
@@ -71,7 +75,8 @@ type Open = { openedAt: number; counts: Counts }
  * const [page] = summarise(recording).epochs
  * page.medianMs // => 2
  */
-export function summarise(recording: Recording): Summary {
+export function summarise(recorded: Recording): Summary {
+  const recording = withObservedCalls(recorded)
   const byName = new Map<string | undefined, Counts>()
   const bySource = new Map<
     string,
@@ -149,7 +154,9 @@ export function summarise(recording: Recording): Summary {
       case 'source:write':
         countsOf(event.name).writes += 1
         sourceOf(event.source).writes += 1
-        if (event.valueId !== undefined) sourceOf(event.source).values.add(event.valueId)
+        if (event.valueId === undefined) break
+        sourceOf(event.source).values.add(event.valueId)
+        if (event.epoch !== undefined) readValues.get(event.epoch)?.set(event.source, event.valueId)
         break
       case 'source:write-conflict':
         countsOf(event.name).conflicts += 1

@@ -10,6 +10,7 @@
  * The category of epochs and instants is `blink.user_timing`: the only one that the performance panel shows for events
  * that are not the browser's own. Format: "Trace Event Format", Google, and Perfetto's page on external formats.
  */
+import { withObservedCalls } from './observed.js'
 import type { Recording, TimelineEvent } from './recording.js'
 
 export interface TraceEvent {
@@ -50,7 +51,8 @@ const MAIN_THREAD = 1
  * const spans = toTrace(recording).traceEvents.filter(({ id }) => id !== undefined)
  * spans.map(({ ph, name, ts }) => [ph, name, ts]) // => [['b', 'page', 1000], ['e', 'page', 3000]]
  */
-export function toTrace(recording: Recording): Trace {
+export function toTrace(recorded: Recording): Trace {
+  const recording = withObservedCalls(recorded)
   const { header, events } = recording
   const { pid } = header
   const traceEvents: TraceEvent[] = []

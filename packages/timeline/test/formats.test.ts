@@ -36,6 +36,26 @@ const everything: TimelineEvent[] = [
   { type: 'stop', t: 3000, events: 13, dropped: 4 },
 ]
 
+/** Two calls that a door of observe has let in: an epoch of 0.2 ms each, and reads that come after it. */
+const observedCall: TimelineEvent[] = [
+  { ...open(1, 1000, 'GET /page'), observing: true } as TimelineEvent,
+  read(1, 1100, 1, 1, 'live'),
+  close(1, 1200, 'GET /page'),
+  { ...open(2, 1300, 'GET /page'), observing: true } as TimelineEvent,
+  close(2, 1500, 'GET /page'),
+  read(2, 2000, 1, 1, 'late'),
+  read(1, 8000, 2, 2, 'late'),
+  read(1, 9000, 2, 2, 'late'),
+]
+
+const ownWrite: TimelineEvent[] = [
+  { ...open(1, 1, 'epoch 1'), observing: true } as TimelineEvent,
+  read(1, 2, 1, 1, 'live'),
+  { type: 'source:write', t: 3, source: 'config', epoch: 1, name: 'epoch 1', valueId: 2, to: 'live' },
+  read(1, 4, 2, 2, 'live'),
+  close(1, 5, 'epoch 1'),
+]
+
 describe('the summary', () => {
   test('counts by epoch name and by source', async () => {
     const events = everything.map((event) =>
@@ -81,6 +101,29 @@ describe('the summary', () => {
       drifted: 0,
       reads: 5,
     })
+  })
+
+  test('counts what an observed call reads after its door has closed as its own', async () => {
+    const events = observedCall.map((event) =>
+      event.type === 'source:read' ? { ...event, name: 'GET /page' } : event,
+    )
+    const [page] = summarise(await recordingOf(...events)).epochs
+    expect(page).toMatchObject({
+      name: 'GET /page',
+      epochs: 2,
+      open: 0,
+      maxMs: 8,
+      reads: 4,
+      torn: 1,
+      late: 0,
+    })
+  })
+
+  test('a value that an observing epoch has written itself is no tear', async () => {
+    const { epochs } = summarise(await recordingOf(...ownWrite))
+    expect(epochs.map(({ torn }) => torn)).toEqual([0])
+    const model = new Model(packRecording(await recordingOf(...ownWrite), ''))
+    expect(model.epochs.map(({ torn }) => torn)).toEqual([false])
   })
 
   test('as text shows no control characters', async () => {
@@ -159,6 +202,20 @@ describe('the trace', () => {
     expect(counters).toEqual([0, 1, 2, 1, 2, 1])
     const threads = traceEvents.filter(({ name }) => name === 'thread_name').map(({ args }) => args['name'])
     expect(threads).toEqual(['epochs', 'source config', 'memos', 'overdue', 'jobs', 'recorder'])
+  })
+
+  test('has an observed call as long as its reads, none of them late', async () => {
+    const { traceEvents } = toTrace(await recordingOf(...observedCall))
+    expect(faultsOf(traceEvents)).toEqual([])
+    const spans = traceEvents.filter(({ ph }) => ph === 'b' || ph === 'e')
+    expect(spans.map(({ ph, id, ts }) => [ph, id, ts])).toEqual([
+      ['b', '0x1', 1000],
+      ['b', '0x2', 1300],
+      ['e', '0x2', 2000],
+      ['e', '0x1', 9000],
+    ])
+    const instants = traceEvents.filter(({ ph }) => ph === 'I').map(({ name, args }) => [name, args['from']])
+    expect(instants).toEqual(Array.from({ length: 4 }, () => ['read', 'live']))
   })
 
   test('nests whatever opens and closes in whatever order', { timeout: 60_000 }, async () => {

@@ -151,6 +151,32 @@ describe.skipIf(missing)('the page', { timeout: 120_000 }, () => {
     expect(await page.isVisible('#panel')).toBe(false)
   })
 
+  test('shows what an observed call reads after its door has closed as its own reads', async () => {
+    const page = await show(
+      await recordingOf(
+        { ...open(1, 1000, 'GET /page'), observing: true } as TimelineEvent,
+        read(1, 1100, 1, 1, 'live'),
+        close(1, 1200, 'GET /page'),
+        read(1, 9000, 2, 2, 'late'),
+      ),
+    )
+    await page.focus('#timeline')
+    const heard: string[] = []
+    for (const key of ['ArrowDown', 'ArrowDown', 'ArrowRight', 'ArrowRight']) {
+      await drawn(page, () => page.keyboard.press(key))
+      heard.push((await page.locator('#announcement').textContent())!)
+    }
+    expect(heard.slice(1)).toEqual([
+      'GET /page #1. Epoch, closed after 8.00 ms.',
+      'Read of config. in GET /page #1, the live value',
+      'Read of config. in GET /page #1, the live value',
+    ])
+    await page.click('#states button:has-text("torn")')
+    expect(await text(page, '#found')).toBe('1 of 1 epoch')
+    await page.click('#states button:has-text("late")')
+    expect(await text(page, '#found')).toBe('0 of 1 epoch')
+  })
+
   test('tabs through the tools to the timeline, in the order in which they stand', async () => {
     const page = await show(await recordingOf(...events))
     const order: string[] = []

@@ -4,7 +4,10 @@
  */
 import { execFile } from 'node:child_process'
 import { channel } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Writable } from 'node:stream'
@@ -25,11 +28,13 @@ import {
   tryGetEpoch,
   withEpoch,
 } from 'withepoch'
+import { httpRequests, observe } from '@withepoch/observe'
 import {
   parseRecording,
   readRecording,
   record,
   type RecordOptions,
+  summarise,
   type TimelineEvent,
 } from '@withepoch/timeline'
 
@@ -437,3 +442,34 @@ test(
     expect(JSON.parse(stdout)).toEqual({ epochs: 20, collected: 20 })
   },
 )
+
+test('a recording says of observed requests what the report of observe says', async () => {
+  const locale = cell('recorded.beside.observe', 'en')
+  let writes = 0
+  const server = createServer((request, response) => {
+    locale.get()
+    void wait(1)
+      .then(() => {
+        if (request.url === '/torn') detach(() => locale.set(`value ${++writes}`))
+        return wait(1)
+      })
+      .then(() => response.end(locale.get()))
+  })
+  server.listen(0)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const observation = observe({ doors: [httpRequests()] })
+  const file = newFile()
+  const recorder = record({ to: file })
+  for (const url of ['/torn', '/whole', '/torn']) await (await fetch(`http://127.0.0.1:${port}${url}`)).text()
+  await recorder.stop()
+  const told = observation.report().sources.map(({ call, calls, reads, torn, late }) => ({ call, calls, reads, torn, late })) // prettier-ignore
+  observation.stop()
+  server.close()
+  const named = summarise(await readRecording(file)).epochs.filter(({ name }) => name !== undefined)
+  const summary = named.map(({ name, epochs, reads, torn, late }) => ({ call: name, calls: epochs, reads, torn, late })) // prettier-ignore
+  const byCall = (a: { call?: string | undefined }, b: { call?: string | undefined }) =>
+    String(a.call).localeCompare(String(b.call))
+  expect(summary.toSorted(byCall)).toEqual(told.toSorted(byCall))
+  expect(told.map(({ torn }) => torn).toSorted()).toEqual([0, 2])
+})

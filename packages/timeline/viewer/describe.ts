@@ -126,7 +126,7 @@ export function describeEpoch(epoch: EpochInfo, start: number): Description {
   ]
   if (epoch.version !== NONE) fields.push(['version', String(epoch.version)])
   if (epoch.torn) fields.push(['torn', 'one source was read with two values'])
-  if (epoch.observing) fields.push(['observing', 'its reads are live'])
+  if (epoch.observing) fields.push(['observing', 'its reads are live, and it ends with the last of them'])
   if (epoch.hits + epoch.misses > 0)
     fields.push(['memo hits', `${epoch.hits} of ${epoch.hits + epoch.misses}`])
   if (epoch.writes > 0) fields.push(['writes', String(epoch.writes)])
