@@ -50,12 +50,13 @@ describe.skipIf(missing)('the page', { timeout: 120_000 }, () => {
   /** Opens the recording's page; anything that it complains of, and anything that it asks for, fails the test. */
   async function show(
     recording: Recording,
-    { width = 1280, height = 800, scheme = 'light' as 'light' | 'dark', title = 'A title' } = {},
+    { width = 1280, height = 800, scheme = 'light' as 'light' | 'dark', title = 'A title', before = '' } = {},
   ): Promise<Page> {
     const file = path.join(dir, `page-${++files}.html`)
     await writeFile(file, await renderPage(recording, { title }))
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme })
     const page = await context.newPage()
+    if (before !== '') await page.addInitScript(before)
     pages.push(page)
     page.on('pageerror', (error) => complaints.push(error.message))
     page.on('console', (message) => complaints.push(message.text()))
@@ -110,6 +111,33 @@ describe.skipIf(missing)('the page', { timeout: 120_000 }, () => {
     expect(await page.isVisible('#warning')).toBe(false)
     // source row, three epochs, and six points: a write, three reads, a memo and no mark.
     expect((await stats(page)).last).toMatchObject({ bars: 2 + 3, points: 5 })
+  })
+
+  test('is painted as soon as it is sized, not a frame later', async () => {
+    const page = await show(await recordingOf(...events), {
+      before: 'globalThis.requestAnimationFrame = () => 0',
+    })
+    const corners = (selector: string) =>
+      page.evaluate<number[][]>(
+        `(() => {
+          const from = document.querySelector('${selector}')
+          const { width, height } = from
+          const on = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
+          on.drawImage(from, 0, 0)
+          return [[0, 0], [width - 1, height - 1]].map(([x, y]) => [...on.getImageData(x, y, 1, 1).data])
+        })()`,
+      )
+    const painted = [
+      [255, 255, 255, 255],
+      [255, 255, 255, 255],
+    ]
+    expect(await corners('#timeline')).toEqual(painted)
+    const width = () => page.evaluate<number>("document.querySelector('#timeline').width")
+    for (const next of [900, 1400]) {
+      await page.setViewportSize({ width: next, height: 700 })
+      await expect.poll(width).toBe(next)
+      expect(await corners('#timeline')).toEqual(painted)
+    }
   })
 
   test('says what is missing', async () => {

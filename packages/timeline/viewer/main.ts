@@ -33,7 +33,8 @@ const margin = Math.max((data.end - data.start) * 0.01, 5)
 const all: Span = { from: data.start - margin, to: data.end + margin }
 
 const canvas = byId<HTMLCanvasElement>('timeline')
-const context = canvas.getContext('2d', { alpha: false })!
+// With alpha: a canvas that has just been sized shows the page behind it, not black.
+const context = canvas.getContext('2d')!
 const overview = byId<HTMLCanvasElement>('overview')
 const scroll = byId('scroll')
 const panel = byId('panel')
@@ -85,11 +86,15 @@ function redraw(): void {
   scheduled = true
   requestAnimationFrame(() => {
     scheduled = false
-    stats.last = paint(context, scene())
-    stats.frames += 1
-    if (stats.frames === 1) stats.firstFrameMs = performance.now()
-    drawOverview()
+    draw()
   })
+}
+
+function draw(): void {
+  stats.last = paint(context, scene())
+  stats.frames += 1
+  if (stats.frames === 1) stats.firstFrameMs = performance.now()
+  drawOverview()
 }
 
 function drawOverview(): void {
@@ -133,7 +138,8 @@ function resize(): void {
   canvas.width = Math.round(width * (devicePixelRatio || 1))
   canvas.height = Math.round(height * (devicePixelRatio || 1))
   context.setTransform(devicePixelRatio || 1, 0, 0, devicePixelRatio || 1, 0, 0)
-  redraw()
+  // At once, not in the next frame: sizing has emptied the canvas, and this one is about to be shown.
+  draw()
 }
 
 function showSpan(next: Span): void {
@@ -653,9 +659,11 @@ function start(): void {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (event) =>
     setTheme(event.matches ? 'dark' : 'light'),
   )
-  new ResizeObserver(resize).observe(scroll)
+  canvas.addEventListener('contextrestored', resize)
   setSearch('')
   setTheme(theme)
+  resize()
+  new ResizeObserver(resize).observe(scroll)
 }
 
 start()
