@@ -573,7 +573,8 @@ describe('the demo', { timeout: 60_000 }, () => {
     expect(code).toBe(0)
     expect(stdout).not.toContain('\u001B')
     expect(stdout).toMatch(/│\s+6 │ epoch   │ busy │\s+[01] │\s+1 │/)
-    expect(stdout).toMatch(/Timeline: .*sessions-list\.html\n$/)
+    const [, page] = /Timeline: (.*sessions-list\.html)\n$/.exec(stdout)!
+    expect(path.isAbsolute(page!)).toBe(true)
   })
 
   test.each([

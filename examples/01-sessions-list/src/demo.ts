@@ -87,7 +87,7 @@ async function main(args: string[]): Promise<void> {
     else {
       process.stdout.write(`${about}; ${CLIENTS} clients, ${calls} calls per line.\n\n`)
       process.stdout.write(`${renderTable(cells, { colour: colourOn(process.stdout) })}\n\n`)
-      process.stdout.write(`Timeline: ${path.relative(process.cwd(), page)}\n`)
+      process.stdout.write(`Timeline: ${path.resolve(page)}\n`)
     }
     const broken = cells.filter((cell) => cell.mode !== 'live' && (cell.scans > 1 || cell.workspaces !== 1))
     if (broken.length > 0) {
