@@ -65,10 +65,17 @@ export class Model {
   /** Of each event the index into `KINDS`; of what is no point, one past the last. */
   readonly kinds: Uint8Array
   readonly epochs: EpochInfo[] = []
+  /** What happened, without the recorder's own lines. */
+  eventCount = 0
+  /** From the first event to the last, without the idle time before and after; of none, the whole recording. */
+  readonly first: number
+  readonly last: number
   /** Index of the epoch of each event, or `NONE`. */
   readonly epochOf: Int32Array
   readonly #extra: Map<number, Extra>
   readonly #byId = new Map<number, EpochInfo>()
+  /** By source and number, wherever the recording has it. */
+  readonly #described = new Map<string, string>()
 
   constructor(data: PageData) {
     this.data = data
@@ -81,13 +88,29 @@ export class Model {
     this.epochOf = new Int32Array(this.length).fill(NONE)
     this.#extra = new Map(data.extra as [number, Extra][])
     let t = data.start
+    let first = Infinity
+    let last = -Infinity
     for (let n = 0; n < this.length; n++) {
       t += data.dt[n]!
       this.t[n] = t
       const kind = this.#findKind(n)
       this.kinds[n] = kind === undefined ? KINDS.length : KINDS.indexOf(kind)
+      const extra = this.#extra.get(n)
+      const described = extra?.['described']
+      if (typeof described === 'string' && this.value[n] !== NONE) {
+        this.#described.set(`${data.subject[n]} ${this.value[n]}`, described)
+      }
+      const type = this.typeOf(n)
+      if (type !== 'stop' && type !== 'dropped') {
+        const lasted = typeof extra?.['durationMs'] === 'number' ? extra['durationMs'] * 1000 : 0
+        first = Math.min(first, t - lasted)
+        last = t
+        this.eventCount += 1
+      }
       this.#take(n)
     }
+    this.first = this.eventCount === 0 ? data.start : Math.max(first, data.start)
+    this.last = this.eventCount === 0 ? data.end : last
     for (const epoch of this.epochs) {
       const parent = epoch.parentId === undefined ? undefined : this.#byId.get(epoch.parentId)
       // A file may claim what it likes: a parent is one that was there before its child.
@@ -111,6 +134,11 @@ export class Model {
 
   extraOf(event: number): Extra | undefined {
     return this.#extra.get(event)
+  }
+
+  /** How the source of `event` was described with its value of that number, by whichever event. */
+  describedAs(event: number, value: number): string | undefined {
+    return this.#described.get(`${this.data.subject[event]} ${value}`)
   }
 
   epochById(id: number): EpochInfo | undefined {

@@ -46,6 +46,7 @@ export interface SourceSummary {
 }
 
 export interface Summary {
+  /** As `stop()` counts them: what happened, without the recorder's own lines. */
   readonly events: number
   readonly spanMs: number
   /** Events that the recorder had no room for. */
@@ -178,7 +179,7 @@ export function summarise(recorded: Recording): Summary {
 
   const last = recording.events.at(-1)
   return {
-    events: recording.events.length,
+    events: recording.events.filter(({ type }) => type !== 'stop' && type !== 'dropped').length,
     spanMs: ((last?.t ?? recording.header.t) - recording.header.t) / 1000,
     dropped,
     unreadable: recording.unreadable,

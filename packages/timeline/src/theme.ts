@@ -13,6 +13,8 @@ export interface Theme {
   readonly bar: string
   readonly barLine: string
   readonly merged: string
+  /** Of a shape in the legend whose colour would be a value's. */
+  readonly neutral: string
   readonly alarm: string
   readonly alarmFill: string
   readonly accent: string
@@ -28,6 +30,7 @@ export const THEMES: Readonly<Record<'light' | 'dark', Theme>> = {
     bar: '#e3ebf3',
     barLine: '#7d8a98',
     merged: '#b4c2d0',
+    neutral: '#7a7f85',
     alarm: '#b3151f',
     alarmFill: '#fde3e4',
     accent: '#0757ba',
@@ -41,6 +44,7 @@ export const THEMES: Readonly<Record<'light' | 'dark', Theme>> = {
     bar: '#233142',
     barLine: '#71839a',
     merged: '#41546a',
+    neutral: '#7a7f85',
     alarm: '#ff8178',
     alarmFill: '#4a1d20',
     accent: '#6cb6ff',

@@ -62,7 +62,7 @@ describe('the summary', () => {
       'name' in event && event.type.startsWith('source') ? { ...event, name: 'list' } : event,
     )
     const { epochs, sources, ...of } = summarise(await recordingOf(...events))
-    expect(of).toEqual({ events: 15, spanMs: 3, dropped: 4, unreadable: 0, truncated: false })
+    expect(of).toEqual({ events: 13, spanMs: 3, dropped: 4, unreadable: 0, truncated: false })
     expect(new Set(epochs.map(({ name }) => name))).toEqual(new Set(['export', 'list', 'render', undefined]))
     const named = (name: string) => epochs.find((row) => row.name === name)
     expect(named('list')).toMatchObject({

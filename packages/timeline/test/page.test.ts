@@ -103,6 +103,17 @@ describe.skipIf(missing)('the page', { timeout: 120_000 }, () => {
     read(1, 9000, 2, 2, 'late'),
   ]
 
+  const observedRoute: TimelineEvent[] = Array.from({ length: 30 }, (_, n): TimelineEvent[] => {
+    const epoch = n + 1
+    const t = epoch * 100_000
+    return [
+      { ...open(epoch, t, 'GET /sessions/list'), observing: true } as TimelineEvent,
+      read(epoch, t + 100, epoch, epoch, 'live'),
+      close(epoch, t + 200, 'GET /sessions/list'),
+      read(epoch, t + 90_000, epoch + 1, epoch + 1, 'late'),
+    ]
+  }).flat()
+
   test('says what it holds', async () => {
     const page = await show(await recordingOf(...events))
     expect(await text(page, 'h1')).toBe('A title')
@@ -331,6 +342,55 @@ describe.skipIf(missing)('the page', { timeout: 120_000 }, () => {
     expect(await overflow()).toBe(0)
     const box = (await page.locator('#timeline').boundingBox())!
     expect(box.height).toBeGreaterThan(120)
+  })
+
+  test('cuts nothing at 390 pixels: the legend is in the help, and the summary has room', async () => {
+    const page = await show(await recordingOf(...observedRoute), { width: 390, height: 800 })
+    const cut = (selector: string) =>
+      page.evaluate<number>(
+        `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('${selector}'))`,
+      )
+    expect(await page.isVisible('#legend')).toBe(false)
+    await page.click('#summary')
+    expect(await cut('#panel .scrolls')).toBe(0)
+    await page.click('#show-help')
+    expect(await text(page, '#help-legend')).toContain('late read: its epoch had closed')
+    expect(await cut('#help')).toBe(0)
+  })
+
+  test('labels a state with the description that the recording has of it, also from a later line', async () => {
+    const page = await show(
+      await recordingOf(
+        open(1, 1000, 'list'),
+        read(1, 2000, 1),
+        { ...read(1, 4000, 1), described: 'en' } as TimelineEvent,
+        close(1, 8000, 'list'),
+      ),
+      {
+        before: `globalThis.painted = []
+          const { fillText } = CanvasRenderingContext2D.prototype
+          CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+            painted.push(text)
+            return fillText.call(this, text, ...at)
+          }`,
+      },
+    )
+    const painted = await page.evaluate<string[]>('painted')
+    expect(painted).toContain('1: en')
+    expect(painted).not.toContain('value 1')
+  })
+
+  test('shows all from the first event to the last, without the idle time around them', async () => {
+    const page = await show(
+      await recordingOf(open(1, 5_000_000, 'list'), close(1, 5_001_000, 'list'), {
+        type: 'stop',
+        t: 60_000_000,
+        events: 2,
+        dropped: 0,
+      }),
+    )
+    expect(await shown(page)).toMatchObject({ from: 4_999_990, to: 5_001_010 })
+    expect(await text(page, '#about')).toContain('1 epoch, 2 events')
   })
 
   test('shows a recording of nothing', async () => {

@@ -29,8 +29,8 @@ function byId<E extends HTMLElement>(id: string): E {
 
 const model = new Model(JSON.parse(byId('recording').textContent) as PageData)
 const { data } = model
-const margin = Math.max((data.end - data.start) * 0.01, 5)
-const all: Span = { from: data.start - margin, to: data.end + margin }
+const margin = Math.max((model.last - model.first) * 0.01, 5)
+const all: Span = { from: model.first - margin, to: model.last + margin }
 
 const canvas = byId<HTMLCanvasElement>('timeline')
 // With alpha: a canvas that has just been sized shows the page behind it, not black.
@@ -110,7 +110,7 @@ function drawOverview(): void {
   on.setTransform(1, 0, 0, 1, 0, 0)
   on.drawImage(dense, 0, 0)
   on.setTransform(ratio, 0, 0, ratio, 0, 0)
-  const x = (t: number) => ((t - data.start) / Math.max(data.end - data.start, 1)) * width
+  const x = (t: number) => ((t - model.first) / Math.max(model.last - model.first, 1)) * width
   const [from, to] = [Math.max(x(span.from), 0), Math.min(x(span.to), width)]
   on.fillStyle = THEMES[theme].page
   on.globalAlpha = 0.68
@@ -578,17 +578,23 @@ overview.addEventListener('pointermove', (event) => {
   if (overview.hasPointerCapture(event.pointerId)) centre(event)
 })
 function centre(event: PointerEvent): void {
-  const t = data.start + (event.offsetX / overview.clientWidth) * (data.end - data.start)
+  const t = model.first + (event.offsetX / overview.clientWidth) * (model.last - model.first)
   const half = (span.to - span.from) / 2
   showSpan({ from: t - half, to: t + half })
 }
 
 // The page around it
 
+/** On a small screen the one in the help is the only one. */
 function drawLegend(): void {
+  byId('legend').replaceChildren(...legend())
+  byId('help-legend').replaceChildren(...legend())
+}
+
+function legend(): HTMLElement[] {
   const colours = THEMES[theme]
   const entries: readonly (readonly [Kind, string])[] = LEGEND
-  byId('legend').replaceChildren(
+  return [
     ...entries.map(([kind, text]) => {
       const shape = document.createElement('canvas')
       sizeCanvas(shape, 16, 16)
@@ -596,7 +602,7 @@ function drawLegend(): void {
       on.beginPath()
       trace(on, kind, 8, 8, 4.6)
       on.fillStyle =
-        kind === 'hit' ? colours.faint : kind === 'miss' ? colours.page : kind === 'conflict' ? colours.alarm : kind === 'retire' ? colours.merged : valueColour(kind === 'drift' ? 6 : 1) // prettier-ignore
+        kind === 'hit' ? colours.faint : kind === 'miss' ? colours.page : kind === 'conflict' ? colours.alarm : kind === 'read' ? valueColour(1) : colours.neutral // prettier-ignore
       on.fill()
       on.strokeStyle = colours.ink
       on.lineWidth = 1.2
@@ -616,7 +622,7 @@ function drawLegend(): void {
       entry.textContent = 'hatched, red: open too long'
       return entry
     })(),
-  )
+  ]
 }
 
 function plural(noun: string, count: number): string {
@@ -631,7 +637,7 @@ function start(): void {
     ? new Date(data.timeOrigin + data.start / 1000).toISOString().replace('T', ' ').slice(0, 19)
     : ''
   byId('about').textContent =
-    `${count(model.epochs.length, 'epoch')}, ${count(model.length, 'event')} in ${formatDuration(data.end - data.start)} · ` +
+    `${count(model.epochs.length, 'epoch')}, ${count(model.eventCount, 'event')} in ${formatDuration(data.end - data.start)} · ` +
     `process ${data.pid}, Node ${data.node}${when === '' ? '' : `, ${when} UTC`}`
   const missing = [
     ...(data.dropped > 0 ? [`${count(data.dropped, 'event')} dropped, because the disk was too slow`] : []),

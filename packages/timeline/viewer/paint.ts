@@ -306,8 +306,8 @@ function sourceBar(
   const value = model.typeOf(event) === 'source:read' ? model.live[event]! : model.value[event]!
   context.fillStyle = valueColour(value)
   context.fillRect(x0, top, Math.max(x1 - x0 - 1, 1), height)
-  const described = model.typeOf(event) === 'source:write' ? model.extraOf(event)?.['described'] : undefined
-  const text = typeof described === 'string' ? `${value}: ${described}` : `value ${value}`
+  const described = model.describedAs(event, value)
+  const text = described !== undefined ? `${value}: ${described}` : `value ${value}`
   barText(
     context,
     x1 - x0 < 50 ? String(value) : text,
@@ -598,13 +598,14 @@ export function paintOverview(
   context: CanvasRenderingContext2D,
   { model, theme, width, height }: { model: Model; theme: Theme; width: number; height: number },
 ): void {
-  const { start, end } = model.data
+  const { first: start, last: end } = model
   const columns = Math.max(Math.floor(width), 1)
   const perColumn = columns / Math.max(end - start, 1)
   const counts = new Uint32Array(columns)
   const alarms = new Uint8Array(columns)
   const columnOf = (t: number) => Math.min(Math.floor((t - start) * perColumn), columns - 1)
   for (let event = 0; event < model.length; event++) {
+    if (model.t[event]! > end) break // the recorder's own last line
     const column = columnOf(model.t[event]!)
     counts[column]! += 1
     const type = model.typeOf(event)
