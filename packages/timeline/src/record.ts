@@ -171,8 +171,12 @@ class ChannelRecorder {
 
   #listen(name: string, lineOf: (message: unknown) => TimelineEvent | undefined): void {
     const listener = (message: unknown) => {
-      const event = lineOf(message)
-      if (event !== undefined) this.#write(event)
+      try {
+        const event = lineOf(message)
+        if (event !== undefined) this.#write(event)
+      } catch {
+        this.#drop() // a payload that cannot be read or written: what a listener throws would end the process
+      }
     }
     const from = channel(name)
     from.subscribe(listener)
@@ -181,14 +185,15 @@ class ChannelRecorder {
 
   #write(event: TimelineEvent): void {
     const line = `${JSON.stringify(event)}\n`
-    if (!this.#writer.hasRoomFor(Buffer.byteLength(line))) {
-      this.#dropped += 1
-      this.#untold += 1
-      return
-    }
+    if (!this.#writer.hasRoomFor(Buffer.byteLength(line))) return this.#drop()
     this.#tellDropped()
     this.#events += 1
     this.#push(line)
+  }
+
+  #drop(): void {
+    this.#dropped += 1
+    this.#untold += 1
   }
 
   #tellDropped(): void {

@@ -325,6 +325,29 @@ describe('the destination', () => {
     return { stream, chunks, release }
   }
 
+  test('an event that cannot be read is dropped and counted, and ends nothing', async () => {
+    const unreadable = Object.defineProperty(new Error('of the predicate'), 'name', {
+      get() {
+        throw new Error('not to be read')
+      },
+    })
+    const members = [cell('record.unreadable.a', 1), cell('record.unreadable.b', 2)] as const
+    const file = newFile()
+    const recorder = record({ to: file })
+    const broken = group('record.unreadable', [...members], {
+      coherent: () => {
+        throw unreadable
+      },
+    })
+    withEpoch(() => members[0].get())
+    const { dropped } = await recorder.stop()
+    broken.release()
+    expect(dropped).toBeGreaterThan(0)
+    expect((await readRecording(file)).events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['dropped', 'epoch:open', 'source:read', 'epoch:close', 'stop']),
+    )
+  })
+
   test('events past the buffer are dropped, counted, and told in their place', async () => {
     const { stream, chunks, release } = slow()
     const recorder = record({ to: stream, maxBufferedBytes: 2000 })
