@@ -1491,5 +1491,6 @@ once(
         message: expect.stringContaining('A late call of derived "doubled"'),
       }),
     )
+    expect(detach(() => doubled())).toBe(4) // in no epoch is not late
   },
 )

@@ -633,6 +633,16 @@ test('describe is called only for somebody who listens', () => {
   expect(describe).toHaveBeenCalledTimes(watched ? 2 : 0)
 })
 
+test('describe is called at a late read only for somebody who listens', () => {
+  const listening = ['withepoch:source:read', 'withepoch:source:late-read'].filter(
+    (name) => channel(name).hasSubscribers,
+  )
+  const describe = vi.fn<() => string>(() => 'described')
+  const c = keep(cell(unique('described'), 1, { describe }))
+  withEpoch((epoch) => epoch).get(c)
+  expect(describe).toHaveBeenCalledTimes(listening.length)
+})
+
 test('a describe that throws breaks neither the write nor the read that it was to tell of', () => {
   const c = keep(
     cell(unique('described'), 1, {
