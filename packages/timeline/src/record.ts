@@ -284,7 +284,7 @@ function read({
     described,
     valueId,
     liveValueId,
-    from,
+    from: from === 'live' && source.isolation === 'read-committed' ? 'committed' : from,
   }
 }
 

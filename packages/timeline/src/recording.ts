@@ -81,7 +81,8 @@ const eventSchema = z.discriminatedUnion('type', [
     valueId: z.int(),
     /** The number of the live value at that moment; another than `valueId`: the read drifted. */
     liveValueId: z.int(),
-    from: z.enum(['pinned', 'live', 'late']),
+    /** As in `ReadEvent`; `committed`: live by declaration, of a `read-committed` source, so that two values are no tear. */
+    from: z.enum(['pinned', 'live', 'late', 'committed']),
   }),
   z.object({
     type: z.literal('source:write'),

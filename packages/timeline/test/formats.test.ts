@@ -126,6 +126,16 @@ describe('the summary', () => {
     expect(model.epochs.map(({ torn }) => torn)).toEqual([false])
   })
 
+  test('a source that is never pinned does not tear, pinned epoch or observed', async () => {
+    const committed = (t: number, value: number) => ({ ...read(1, t, value, value, 'committed'), name: 'o' })
+    const events = [open(1, 1, 'o'), committed(2, 1), committed(3, 2), close(1, 4, 'o')]
+    const { epochs, sources } = summarise(await recordingOf(...events))
+    expect(epochs.map(({ reads, torn }) => [reads, torn])).toEqual([[2, 0]])
+    expect(sources.map(({ reads, values }) => [reads, values])).toEqual([[2, 2]])
+    const model = new Model(packRecording(await recordingOf(...events), ''))
+    expect(model.epochs.map(({ reads, torn }) => [reads, torn])).toEqual([[2, false]])
+  })
+
   test('as text shows no control characters', async () => {
     const text = renderSummary(
       summarise(await recordingOf(open(1, 1, 'evil\u001B[2J\u202Ename'), close(1, 2, 'evil'))),

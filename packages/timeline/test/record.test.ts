@@ -325,6 +325,20 @@ describe('the destination', () => {
     return { stream, chunks, release }
   }
 
+  test('a read of a source that is never pinned says so, inside an epoch and outside', async () => {
+    const kill = cell('record.kill', false, { isolation: 'read-committed' })
+    const file = newFile()
+    const recorder = record({ to: file })
+    kill.get()
+    withEpoch(() => kill.get())
+    await recorder.stop()
+    const { events } = await readRecording(file)
+    expect(events.flatMap((event) => (event.type === 'source:read' ? [event.from] : []))).toEqual([
+      'committed',
+      'committed',
+    ])
+  })
+
   test('an event that cannot be read is dropped and counted, and ends nothing', async () => {
     const unreadable = Object.defineProperty(new Error('of the predicate'), 'name', {
       get() {
@@ -334,8 +348,8 @@ describe('the destination', () => {
     const members = [cell('record.unreadable.a', 1), cell('record.unreadable.b', 2)] as const
     const file = newFile()
     const recorder = record({ to: file })
-    const broken = group('record.unreadable', [...members], {
-      coherent: () => {
+    const broken = group('record.unreadable', members, {
+      coherent: (): boolean => {
         throw unreadable
       },
     })

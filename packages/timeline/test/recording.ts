@@ -33,7 +33,7 @@ export const read = (
   t: number,
   valueId: number,
   liveValueId = valueId,
-  from: 'pinned' | 'live' | 'late' = 'pinned',
+  from: 'pinned' | 'live' | 'late' | 'committed' = 'pinned',
   source = 'config',
 ): TimelineEvent => ({
   type: 'source:read',
