@@ -349,7 +349,7 @@ describe('the destination', () => {
     const file = newFile()
     const recorder = record({ to: file })
     const broken = group('record.unreadable', members, {
-      coherent: (): boolean => {
+      coherent: (_a: number, _b: number) => {
         throw unreadable
       },
     })
