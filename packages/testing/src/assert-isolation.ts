@@ -51,7 +51,13 @@ export async function assertIsolation<I, R, V extends object>(
       const again = await fc.check(property, { ...parameters, seed, path, endOnFailure: true })
       if (again.failed) throw described(again.errorInstance, `${which} Seed ${seed}, path "${path}".`)
     } else {
-      requireSchedule(schedule, `${call}, stored failure ${index + 1}`, Object.keys(subject.sources))
+      const names = Object.keys(subject.sources)
+      const where = `${call}, stored failure ${index + 1}`
+      try {
+        requireSchedule(schedule, where, names)
+      } catch (error) {
+        throw described(error, `Rename it in ${failuresFile} as in the test, or delete that failure there.`)
+      }
       const outcome = await runSchedule(subject, schedule)
       if (outcome.violations.length > 0)
         throw described(new IsolationError(nameOf(subject), outcome, schedule), which)

@@ -25,8 +25,13 @@ export function readFailures(file: string, call: string): StoredFailure[] {
   } catch (error) {
     refuse(call, `the file of failures, ${file}, is not JSON (${(error as Error).message}).`)
   }
-  if (!Array.isArray(json) || !json.every((each) => typeof each === 'object' && each !== null))
-    refuse(call, `the file of failures, ${file}, must hold an array of failures.`)
+  const isFailure = (each: unknown): boolean =>
+    Number.isInteger((each as StoredFailure | null)?.seed) && typeof (each as StoredFailure).path === 'string'
+  if (!Array.isArray(json) || !json.every(isFailure))
+    refuse(
+      call,
+      `the file of failures, ${file}, must hold an array of failures, each with its seed and path.`,
+    )
   return json.map((each: { schedule?: unknown; seed: number; path: string }) => ({
     seed: each.seed,
     path: each.path,

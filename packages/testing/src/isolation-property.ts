@@ -112,31 +112,39 @@ function schedulesOf(
   drive: Drive,
 ): fc.Arbitrary<Schedule> {
   const { sources, input = fc.constant(undefined), maxCalls = 3, maxMoves = 20 } = options
+  /** A schedule is to be read: of objects without a prototype fast-check makes many. */
+  const plain = { noNullPrototype: true }
   const entries = Object.entries(sources)
   const pinned = entries.filter(([, entry]) => isPinnedAtEntry(entry))
   const movesAt = (after: number, microtasks: number): fc.Arbitrary<readonly Move[]> => {
     const move = pinned.map(([name, { values }]) =>
-      fc.record({
-        after: fc.nat(after),
-        microtasks: fc.nat(microtasks),
-        set: fc.constant(name),
-        to: values!,
-      }),
+      fc.record(
+        {
+          after: fc.nat(after),
+          microtasks: fc.nat(microtasks),
+          set: fc.constant(name),
+          to: values!,
+        },
+        plain,
+      ),
     )
     return fc.array(fc.oneof(...move), { maxLength: maxMoves, size: 'max' })
   }
   // Close together, for handlers that only let microtasks in between; and far apart, for those that take their time.
   const moves = fc.oneof({ withCrossShrink: true }, movesAt(0, 1), movesAt(3, 6))
-  return fc.record({
-    drive: fc.constant(drive),
-    world: fc.record(Object.fromEntries(entries.map(([name, { values }]) => [name, values!]))),
-    calls: fc.array(input, { minLength: 1, maxLength: maxCalls }),
-    moves: pinned.length === 0 ? fc.constant([]) : moves,
-    choices:
-      drive === 'exact' || drive === 'simulated'
-        ? fc.array(fc.nat(7), { maxLength: 60, size: 'max' })
-        : fc.constant([]),
-  }) as fc.Arbitrary<Schedule>
+  return fc.record(
+    {
+      drive: fc.constant(drive),
+      world: fc.record(Object.fromEntries(entries.map(([name, { values }]) => [name, values!])), plain),
+      calls: fc.array(input, { minLength: 1, maxLength: maxCalls }),
+      moves: pinned.length === 0 ? fc.constant([]) : moves,
+      choices:
+        drive === 'exact' || drive === 'simulated'
+          ? fc.array(fc.nat(7), { maxLength: 60, size: 'max' })
+          : fc.constant([]),
+    },
+    plain,
+  ) as fc.Arbitrary<Schedule>
 }
 
 /** fast-check's scheduler drives: what we would do between its tasks has to be a task of its. */

@@ -10,27 +10,43 @@ const LINE = 100
 
 /** The value as TypeScript. What cannot be written down becomes a comment. */
 export function literal(value: unknown, indent = ''): string {
+  try {
+    return written(value, indent, [])
+  } catch {
+    return unwritable('a getter or proxy in it throws')
+  }
+}
+
+/** `around`: the objects that the value is in. */
+function written(value: unknown, indent: string, around: readonly unknown[]): string {
+  if (around.includes(value)) return unwritable('it contains itself')
   const inner = `${indent}  `
+  const within = [...around, value]
   if (Array.isArray(value))
     return braced(
       '[',
-      value.map((item) => literal(item, inner)),
+      value.map((item) => written(item, inner, within)),
       ']',
       indent,
     )
   if (isPlain(value)) {
-    const parts = Object.entries(value).map(([key, item]) => `${keyOf(key)}: ${literal(item, inner)}`)
+    const parts = Object.entries(value).map(([key, item]) => `${keyOf(key)}: ${written(item, inner, within)}`)
+    if (Object.getPrototypeOf(value) === null) parts.unshift('__proto__: null')
     return braced('{', parts, '}', indent)
   }
   if (value instanceof Map || value instanceof Set)
-    return `new ${value.constructor.name}(${literal([...(value as Iterable<unknown>)], indent)})`
+    return `new ${value instanceof Map ? 'Map' : 'Set'}(${written([...value], indent, within)})`
   if (value instanceof Date) return `new Date(${value.getTime()})`
   if (typeof value === 'string') return quoted(value)
   if (typeof value === 'bigint') return `${value}n`
   if (Object.is(value, -0)) return '-0'
   if (value === null || ['undefined', 'number', 'boolean'].includes(typeof value)) return String(value)
   const name = typeof value === 'object' ? value?.constructor?.name : typeof value
-  return `/* ${name ?? 'object'}: cannot be written down */ undefined`
+  return unwritable(name ?? 'object')
+}
+
+function unwritable(what: string): string {
+  return `/* ${what}: cannot be written down */ undefined`
 }
 
 /** The value in one line, cut where it is long: for reports. */
@@ -42,8 +58,12 @@ export function brief(value: unknown): string {
 
 /** JSON that `fromJson` gives back, or undefined if there is something in it that cannot be written down. */
 export function toJson(value: unknown): unknown {
-  const json: unknown = encoded(value)
-  return isDeepStrictEqual(fromJson(JSON.parse(JSON.stringify(json))), value) ? json : undefined
+  try {
+    const json: unknown = encoded(value)
+    return isDeepStrictEqual(fromJson(JSON.parse(JSON.stringify(json))), value) ? json : undefined
+  } catch {
+    return undefined // it contains itself, or something in it throws
+  }
 }
 
 export function fromJson(json: unknown): unknown {
@@ -58,7 +78,8 @@ export function fromJson(json: unknown): unknown {
   if (type === 'Date') return new Date(Number(value))
   if (type === 'Map') return new Map(fromJson(value) as Array<[unknown, unknown]>)
   if (type === 'Set') return new Set(fromJson(value) as unknown[])
-  return Object.fromEntries(fromJson(value) as Array<[string, unknown]>)
+  const object = Object.fromEntries(fromJson(value) as Array<[string, unknown]>)
+  return type === 'null-prototype' ? Object.assign(Object.create(null), object) : object
 }
 
 function encoded(value: unknown): unknown {
@@ -72,6 +93,7 @@ function encoded(value: unknown): unknown {
     return { $type: value.constructor.name, value: encoded([...(value as Iterable<unknown>)]) }
   if (!isPlain(value)) return value
   const entries = Object.entries(value)
+  if (Object.getPrototypeOf(value) === null) return { $type: 'null-prototype', value: encoded(entries) }
   if (Object.hasOwn(value, '$type') || Object.hasOwn(value, '__proto__'))
     return { $type: 'Object', value: encoded(entries) }
   return Object.fromEntries(entries.map(([key, item]) => [key, encoded(item)]))

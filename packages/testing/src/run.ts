@@ -5,14 +5,15 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { Epoch, EpochEvent, SourceEvent } from 'withepoch'
+import { detach, type Epoch, type EpochEvent, type SourceEvent } from 'withepoch'
+import { kindOf, refuse } from './arguments.js'
 import { type Engine, enginesFor, type Engines, type Points } from './engine.js'
 import { brief, literal } from './literal.js'
 import { realSleep, realTurn } from './real-time.js'
 import type { Schedule } from './schedule.js'
 import type { AnySubject } from './subject.js'
 import { callContext, type Loads } from './watch.js'
-import { type FrozenWorld, World } from './world.js'
+import { copyOf, type FrozenWorld, World } from './world.js'
 
 /** What a run can find. */
 export interface Violation {
@@ -53,7 +54,8 @@ export function runSchedule(
   schedule: Schedule,
   makeEngine?: (note: (line: string) => void) => Engine,
 ): Promise<Outcome> {
-  const run = lastRun.then(() => new Run(subject, schedule).run(makeEngine))
+  // Whoever asks may be in an epoch; a handler that joined it would never open one of its own.
+  const run = lastRun.then(() => detach(() => new Run(subject, schedule).run(makeEngine)))
   lastRun = run.catch(() => {})
   return run
 }
@@ -91,7 +93,7 @@ class Run {
         engine.end()
       }
       await this.#closing()
-      stopWatching()
+      // Watched to the end: what was left behind may take longer than the calls, in real time.
       if (this.#violations.every(({ kind }) => kind !== 'hung')) await this.#compare(calls, engines)
       return { violations: this.#violations, trace: this.#trace }
     } finally {
@@ -138,15 +140,23 @@ class Run {
     }
     let failure: { error: unknown } | undefined
     let acting = 0
+    let over = false
     for (const [name, actor] of Object.entries(this.#subject.actors ?? {})) {
       acting++
       const context = {
         scheduler: engine.scheduler,
         pause: async (label?: string) => {
           await engine.pause(label ?? name)
-          return open > 0
+          return open > 0 && !over
         },
-        set: (entry: string, value: unknown) => this.#set(entry, value, name),
+        set: (entry: string, value: unknown) => {
+          if (over)
+            refuse(
+              `set("${entry}", value) of the actor ${name}`,
+              'the run is over; stop when pause gives false.',
+            )
+          this.#set(entry, value, name)
+        },
       }
       void engine
         .pause(name)
@@ -155,11 +165,9 @@ class Run {
         .finally(() => acting--)
     }
     const { timeoutMs = 5_000 } = this.#subject
-    const ended = await engine.drive(
-      points,
-      () => failure !== undefined || (open === 0 && acting === 0),
-      timeoutMs,
-    )
+    const ended = await engine
+      .drive(points, () => failure !== undefined || (open === 0 && acting === 0), timeoutMs)
+      .finally(() => (over = true))
     this.#world.finishAll()
     if (failure !== undefined) throw failure.error
     if (!ended) {
@@ -212,8 +220,9 @@ class Run {
     }
     try {
       // No `await` before it: the handler has to be called in the step in which the world was looked at.
-      const result = callContext.run(call, () => this.#subject.handler(call.input, context))
-      return { value: await pulled(await result) }
+      const result = callContext.run(call, () => this.#subject.handler(copyOf(call.input), context))
+      // As it is now: what it holds may be changed in place before the answers are compared.
+      return { value: copyOf(await pulled(await copyOf(result))) }
     } catch (error) {
       return { error }
     }
@@ -260,7 +269,11 @@ class Run {
   #isSame(one: Answer, other: Answer): boolean {
     if ('error' in one || 'error' in other)
       return 'error' in one && 'error' in other && isDeepStrictEqual(errorOf(one.error), errorOf(other.error))
-    return this.#subject.equals?.(one.value, other.value) ?? isDeepStrictEqual(one.value, other.value)
+    const { equals = isDeepStrictEqual } = this.#subject
+    const same: unknown = equals(one.value, other.value)
+    if (typeof same !== 'boolean')
+      refuse('equals(answer, frozen)', `it must return a boolean, got ${kindOf(same)}.`)
+    return same
   }
 
   /** Gives what was left behind a while: late readers to read, and epochs to close. */
@@ -301,15 +314,19 @@ class Run {
   }
 }
 
-/** An iterator is read to its end, with a microtask between two steps; anything else is the answer as it is. */
+/**
+ * An iterator or a stream is read to its end, with a microtask between two steps, and a `Response` of fetch as well, none of
+ * which could be compared otherwise; anything else is the answer as it is.
+ */
 async function pulled(value: unknown): Promise<unknown> {
   if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Response)
+    return { status: value.status, headers: [...value.headers], body: await value.text() }
   const { [Symbol.asyncIterator]: asyncSelf, [Symbol.iterator]: self } = value as Partial<
     AsyncIterable<unknown> & Iterable<unknown>
   >
-  const isIterator =
-    typeof (value as { next?: unknown }).next === 'function' && (asyncSelf ?? self) !== undefined
-  if (!isIterator) return value
+  const isIterator = typeof (value as { next?: unknown }).next === 'function' && self !== undefined
+  if (!isIterator && asyncSelf === undefined) return value
   const rows: unknown[] = []
   for await (const row of value as AsyncIterable<unknown>) rows.push(row)
   return rows

@@ -12,7 +12,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import timers from 'node:timers'
 import timersPromises from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { requireFunction } from './arguments.js'
+import { refuse, requireFunction } from './arguments.js'
 import { type Choices, choicesFrom, type ChoicesFrom } from './choices.js'
 import { realNow, realSleep, realTurn } from './real-time.js'
 
@@ -23,6 +23,9 @@ const IO_MS = 2_000
 
 /** What was set before a simulation is cleared by these. */
 const realTimers = { ...timers }
+
+/** Whether the names are replaced now. Two who put them back in another order than they took them would lose the originals. */
+let replaced = false
 
 type Kind = 'timer' | 'immediate' | 'free'
 
@@ -64,7 +67,7 @@ export interface Simulation<R> {
  * @param from the choices: a list of numbers, a seed, or a {@link Choices}.
  * @returns what `body` returned, and what ran.
  * @throws what `body` throws, or a callback of a timer.
- * @throws INVALID_ARGUMENT when `body` is not a function.
+ * @throws INVALID_ARGUMENT when `body` is not a function, or another simulation is under way.
  * @example
  * const run = () => simulate(42, async () => {
  *   const order = []
@@ -103,6 +106,12 @@ export async function simulate<R>(
  * @internal
  */
 export function replaceTimers(current: () => SimulatedLoop | undefined): () => void {
+  if (replaced)
+    refuse(
+      'simulate(from, body)',
+      'another simulation is under way in this process. Await it first: run one at a time.',
+    )
+  replaced = true
   const restores: Array<() => void> = []
   const replace = (object: object, names: object): void => {
     for (const [name, value] of Object.entries(names)) {
@@ -161,6 +170,7 @@ export function replaceTimers(current: () => SimulatedLoop | undefined): () => v
   return () => {
     for (const restore of restores.toReversed()) restore()
     syncBuiltinESMExports()
+    replaced = false
   }
 }
 
@@ -236,7 +246,13 @@ export class SimulatedLoop {
     else task.due = this.#now + task.everyMs
     this.trace.push(`${this.#now} ms: ${task.label}`)
     // As a task of the real loop: what it leaves to `process.nextTick` comes before its microtasks, as ever.
-    await realTurn(task.run)
+    await realTurn(() => {
+      task.run()
+      if (!this.#tasks.includes(task) || task.everyMs === undefined) return
+      // In Node an interval is set again after its callback, so what that has set for the same time comes first.
+      this.#remove(task)
+      this.#tasks.push(task)
+    })
     await this.settle()
     if (this.#errors.length > 0) throw this.#errors.shift()
     return true
@@ -322,9 +338,14 @@ export class SimulatedLoop {
         const ms = kind === 'timer' ? msOf(rest.shift()) : 0
         const label = kind === 'timer' ? `${name} ${ms} ms` : name
         const task = this.#add(kind, label, () => callback(...rest), ms, repeats ? ms : undefined)
+        let cleared = false
         const handle = new Handle(task, {
-          remove: () => this.#remove(task),
+          remove: () => {
+            cleared = true
+            this.#remove(task)
+          },
           again: () => {
+            if (cleared) return // as in Node: it is not revived
             this.#remove(task)
             task.due = this.#now + task.afterMs
             this.#tasks.push(task)

@@ -43,7 +43,8 @@ export interface Subject<I = unknown, R = unknown, V extends object = Record<str
   name?: string
   /**
    * The code under test, as its callers call it: with its `withEpoch` inside. Its answer must depend on its input and the
-   * sources alone. An iterator that it returns is read to its end; that is the answer then.
+   * sources alone. An iterator, a stream or a `Response` that it returns is read to its end; that is the
+   * answer then.
    */
   handler: (input: I, context: CallContext) => R
   /** What the handler reads, by names for reports. */

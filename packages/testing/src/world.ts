@@ -13,7 +13,7 @@ export type FrozenWorld = Readonly<Record<string, unknown>>
 interface State {
   /** A copy of what was set, which nobody else holds. */
   value: unknown
-  /** What the sources held right after. */
+  /** What the sources held right after, copied: somebody may change it in place. */
   live: readonly unknown[]
   /** A writer that has stopped half-way, and what it began from. */
   writing: Writing | undefined
@@ -38,18 +38,28 @@ export class World {
     for (const name of this.#entries.keys()) {
       const live = this.#live(name)
       const value = this.#isTuple(name) ? live : live[0]
-      this.#states.set(name, { value: copyOf(value), live, writing: undefined })
+      this.#states.set(name, { value: copyOf(value), live: live.map(copyOf), writing: undefined })
       if (!live.some((each) => each instanceof Unreadable)) this.#original.set(name, value)
     }
   }
 
-  /** Puts back what was live before. */
+  /** Puts back what was live before, all that can be; throws the first error of a `set`. */
   restore(): void {
+    const errors: unknown[] = []
     for (const [name, value] of this.#original) {
-      this.finish(name)
-      const result = this.#write(name, value)
-      if (isIterator(result)) while (result.next().done !== true);
+      const putBack = (): void => {
+        const result = this.#write(name, value)
+        if (isIterator(result)) while (result.next().done !== true);
+      }
+      for (const step of [() => this.finish(name), putBack]) {
+        try {
+          step()
+        } catch (error) {
+          errors.push(error)
+        }
+      }
     }
+    if (errors.length > 0) throw errors[0]
   }
 
   /** Sets an entry, in one go; of a writer that stops half-way, all steps. */
@@ -135,15 +145,15 @@ export class World {
   #hold(name: string, value: unknown): void {
     // Another request comes in. Without anybody who looks, a group of foreign sources would not know that they agreed.
     if (this.#isTuple(name)) withEpoch({ ifNested: 'fresh' }, () => {})
-    this.#states.set(name, { value: copyOf(value), live: this.#live(name), writing: undefined })
+    this.#states.set(name, { value: copyOf(value), live: this.#live(name).map(copyOf), writing: undefined })
   }
 
   #valueNow(name: string): unknown {
     const state = this.#states.get(name)!
     const live = this.#live(name)
-    if (live.every((value, index) => Object.is(value, state.live[index]))) return state.value
-    // Written by somebody else, the handler perhaps; or the getter makes a new object each time.
-    state.live = live
+    if (live.every((value, index) => isDeepStrictEqual(value, state.live[index]))) return state.value
+    // Written by somebody else, the handler perhaps.
+    state.live = live.map(copyOf)
     return (state.value = copyOf(this.#isTuple(name) ? live : live[0]))
   }
 
@@ -172,7 +182,7 @@ class Unreadable {
 }
 
 /** A copy that shares nothing with the value, where one can be made. */
-function copyOf<T>(value: T): T {
+export function copyOf<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   try {
     const copy = structuredClone(value)

@@ -121,6 +121,44 @@ test('values that JSON does not have come back from the file: undefined, -0, a D
   expect(again.schedule.world).toEqual({ odd: value })
 })
 
+test('a value that contains itself, or has no prototype, is printed and kept', async () => {
+  const round: Record<string, unknown> = {}
+  round['self'] = round
+  const bare: unknown = Object.assign(Object.create(null), { a: 1 })
+  for (const [name, value, shown] of [
+    ['round', round, '{ self: /* it contains itself: cannot be written down */ undefined }'],
+    ['bare', bare, '{ __proto__: null, a: 1 }'],
+  ] as const) {
+    const failuresFile = join(folder, `${name}.json`)
+    const odd = cell<unknown>(`failures.${name}`, 0)
+    const subject = {
+      drive: 'exact' as const,
+      sources: { odd: { source: odd, values: fc.constant<unknown>(value) } },
+      handler: async () => Math.random(),
+    }
+    const { message } = await failureOf(assertIsolation(subject, { failuresFile }))
+    expect(message).toContain(`world: { odd: ${shown} }`)
+    const again = await failureOf(assertIsolation(subject, { failuresFile }))
+    expect(again.message).toContain('Stored failure 1 of 1')
+    expect(again.schedule.world).toStrictEqual({ odd: value })
+  }
+})
+
+test('a stored failure whose source is gone says so, and what to do', async () => {
+  const failuresFile = join(folder, 'renamed.json')
+  await failureOf(assertIsolation(torn, { seed: 15, failuresFile }))
+  const { locale: entry } = cured.sources
+  const renamed = { ...cured, sources: { language: entry } }
+  await expect(assertIsolation(renamed, { failuresFile })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringMatching(/stored failure 1: .*"locale".*renamed\.json/s),
+  })
+  for (const text of ['[{}]', '[{"seed": 1}]', '[{"seed": "x", "path": "0"}]']) {
+    writeFileSync(failuresFile, text)
+    await expect(assertIsolation(cured, { failuresFile })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  }
+})
+
 test('a value that cannot be written down is kept by seed and path', async () => {
   const failuresFile = join(folder, 'classes.json')
   class Registry {

@@ -174,6 +174,29 @@ describe('as in Node', () => {
     expect(answer).toBe(3)
   })
 
+  test('what the callback of an interval sets for the same time comes before its next tick', async () => {
+    const seen: string[] = []
+    await simulate(0, async () => {
+      const ticking = setInterval(() => {
+        if (seen.push('tick') === 1) setTimeout(() => seen.push('set by the first tick'), 10)
+        else clearInterval(ticking)
+      }, 10)
+      await sleep(30)
+    })
+    expect(seen).toEqual(['tick', 'set by the first tick', 'tick'])
+  })
+
+  test('refresh does not revive what is cleared, and runs again what has run', async () => {
+    const seen = await order(0, (log) => {
+      const cleared = setTimeout(log('cleared'), 5)
+      clearTimeout(cleared)
+      cleared.refresh()
+      const twice = setTimeout(log('twice'), 5)
+      setTimeout(() => twice.refresh(), 7)
+    })
+    expect(seen).toEqual(['twice', 'twice'])
+  })
+
   test('an unreferenced timer is not waited for; refresh sets one back', async () => {
     const seen = await order(0, (log) => {
       setTimeout(log('unreferenced'), 100).unref()
@@ -228,6 +251,14 @@ test('a callback runs in the async context in which its timer was set', async ()
   })
   expect(answer).toHaveLength(2)
   expect(new Set(answer)).toEqual(new Set(['outer', undefined]))
+})
+
+test('a second simulation at the same time is refused, and the first ends as ever', async () => {
+  const originals = [setTimeout, Date]
+  const first = simulate(0, () => sleep(5, 'first'))
+  await expect(simulate(0, () => {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  expect((await first).answer).toBe('first')
+  expect([setTimeout, Date]).toEqual(originals)
 })
 
 test('the originals are back afterwards, whether it passed or failed', async () => {
