@@ -3,10 +3,11 @@ import * as fc from 'fast-check'
 import { refuse } from './arguments.js'
 import { readFailures, storeFailure } from './failures-file.js'
 import { IsolationError } from './isolation-error.js'
-import { type IsolationOptions, isolationProperty, requireOptions } from './isolation-property.js'
+import { type IsolationOptions, requireOptions, searchOf } from './isolation-property.js'
 import { requireSchedule, type Schedule } from './schedule.js'
 import { runSchedule } from './run.js'
 import { nameOf } from './subject.js'
+import { Tally } from './tally.js'
 
 type Values = [Schedule] | [Schedule, fc.Scheduler]
 
@@ -21,7 +22,8 @@ export interface AssertParameters extends Omit<fc.Parameters<Values>, 'path' | '
  *
  * @param params fast-check's parameters: `numRuns` (100 by default), `seed`, …; and `failuresFile`.
  * @throws IsolationError when there is one, shrunk. Its message holds the seed, what happened, and the schedule as code.
- * @throws INVALID_ARGUMENT when an option is not what it must be, or the file of failures holds something else.
+ * @throws INVALID_ARGUMENT when an option is not what it must be, the file of failures holds something else, a source does
+ *   not hold what was set, or nothing was tested (see `ifVacuous`).
  * @throws what an actor, a `set` or `reset` throws.
  * @example
  * const rate = cell('docs.assertIsolation.rate', 1)
@@ -42,7 +44,8 @@ export async function assertIsolation<I, R, V extends object>(
   const { failuresFile, ...parameters } = params
   if (failuresFile !== undefined && (typeof failuresFile !== 'string' || failuresFile === ''))
     refuse(call, 'failuresFile must be a path.')
-  const property = isolationProperty(options)
+  const tally = new Tally(subject)
+  const property = searchOf(options, call, (outcome, schedule) => tally.add(outcome, schedule))
 
   const stored = failuresFile === undefined ? [] : readFailures(failuresFile, call)
   for (const [index, { schedule, seed, path }] of stored.entries()) {
@@ -64,8 +67,12 @@ export async function assertIsolation<I, R, V extends object>(
     }
   }
 
-  const details = await fc.check(property, parameters)
-  if (!details.failed) return
+  const details = await tally.listen(() => fc.check(property, parameters))
+  if (!details.failed) {
+    const vacuous = options.ifVacuous === 'pass' ? undefined : tally.vacuity()
+    if (vacuous !== undefined) refuse(call, `nothing was tested: ${vacuous}`)
+    return
+  }
   const error = details.errorInstance
   if (!(error instanceof IsolationError)) throw error ?? new Error(fc.defaultReportMessage(details))
   const { seed, counterexamplePath, numRuns, numShrinks } = details

@@ -4,7 +4,7 @@ import { refuse, requireCount } from './arguments.js'
 import { type Engine, MICROTASKS } from './engine.js'
 import { IsolationError } from './isolation-error.js'
 import { literal } from './literal.js'
-import { runSchedule } from './run.js'
+import { type Outcome, runSchedule } from './run.js'
 import { type Drive, DRIVES, type Move, type Schedule } from './schedule.js'
 import { type AnySubject, isPinnedAtEntry, nameOf, requireSubject, type Subject } from './subject.js'
 
@@ -24,6 +24,16 @@ export interface IsolationOptions<I, R, V extends object> extends Subject<I, R, 
   maxCalls?: number
   /** How often the world changes at most; in real time, before it begins again. Minimum: 0. @default 20 */
   maxMoves?: number
+  /**
+   * What `assertIsolation` does when it found nothing because it tested nothing: no call was answered, no source was read
+   * by a `get()`, or none can have two values.
+   *
+   * - `throw`: an error that says which.
+   * - `pass`: nothing. For a handler that is meant to reject always, or to read no source.
+   *
+   * @default 'throw'
+   */
+  ifVacuous?: 'throw' | 'pass'
   /** fast-check's own scheduler, `fc.scheduler()`, in the place of ours. Only with `drive: 'exact'`. */
   scheduler?: fc.Arbitrary<fc.Scheduler>
 }
@@ -54,7 +64,16 @@ export interface IsolationOptions<I, R, V extends object> extends Subject<I, R, 
 export function isolationProperty<I, R, V extends object>(
   options: IsolationOptions<I, R, V>,
 ): fc.IAsyncPropertyWithHooks<[Schedule] | [Schedule, fc.Scheduler]> {
-  const { subject, drive, scheduler } = requireOptions(options, 'isolationProperty(options)')
+  return searchOf(options, 'isolationProperty(options)', () => {})
+}
+
+/** @internal The property; `ran` hears of each run, those of shrinking too. */
+export function searchOf<I, R, V extends object>(
+  options: IsolationOptions<I, R, V>,
+  call: string,
+  ran: (outcome: Outcome, schedule: Schedule) => void,
+): fc.IAsyncPropertyWithHooks<[Schedule] | [Schedule, fc.Scheduler]> {
+  const { subject, drive, scheduler } = requireOptions(options, call)
   const schedules = schedulesOf(
     options as unknown as IsolationOptions<unknown, unknown, Record<string, unknown>>,
     drive,
@@ -63,11 +82,13 @@ export function isolationProperty<I, R, V extends object>(
   if (scheduler === undefined) {
     return fc.asyncProperty(schedules, async (schedule) => {
       const outcome = await runSchedule(subject, schedule)
+      ran(outcome, schedule)
       if (outcome.violations.length > 0) throw new IsolationError(name, outcome, schedule)
     }) as fc.IAsyncPropertyWithHooks<[Schedule]>
   }
   return fc.asyncProperty(schedules, scheduler, async (schedule, s) => {
     const outcome = await runSchedule(subject, schedule, (note) => engineOf(s, note))
+    ran(outcome, schedule)
     if (outcome.violations.length > 0) throw new IsolationError(name, outcome, schedule, fc.stringify(s))
   }) as fc.IAsyncPropertyWithHooks<[Schedule, fc.Scheduler]>
 }
@@ -82,6 +103,7 @@ export function requireOptions(
     drive = 'real',
     maxCalls,
     maxMoves,
+    ifVacuous = 'throw',
     scheduler,
     input,
     sources,
@@ -90,6 +112,8 @@ export function requireOptions(
   }
   if (!DRIVES.includes(drive))
     refuse(call, `drive must be one of ${DRIVES.join(', ')}, got ${literal(drive)}.`)
+  if (!['throw', 'pass'].includes(ifVacuous))
+    refuse(call, `ifVacuous must be 'throw' or 'pass', got ${literal(ifVacuous)}.`)
   requireCount(maxCalls, call, 'maxCalls', 1)
   requireCount(maxMoves, call, 'maxMoves', 0)
   if (input !== undefined && !isArbitrary(input)) refuse(call, 'input must be a fast-check arbitrary.')

@@ -33,6 +33,8 @@ export interface Outcome {
   readonly violations: readonly Violation[]
   /** What happened, in order. */
   readonly trace: readonly string[]
+  /** What the calls rejected with, one for each that did. */
+  readonly rejections: readonly unknown[]
 }
 
 type Answer = { readonly value: unknown } | { readonly error: unknown }
@@ -95,7 +97,10 @@ class Run {
       await this.#closing()
       // Watched to the end: what was left behind may take longer than the calls, in real time.
       if (this.#violations.every(({ kind }) => kind !== 'hung')) await this.#compare(calls, engines)
-      return { violations: this.#violations, trace: this.#trace }
+      const rejections = calls.flatMap(({ answer }) =>
+        answer !== undefined && 'error' in answer ? [answer.error] : [],
+      )
+      return { violations: this.#violations, trace: this.#trace, rejections }
     } finally {
       stopWatching()
       engines.end()
@@ -222,7 +227,9 @@ class Run {
       // No `await` before it: the handler has to be called in the step in which the world was looked at.
       const result = callContext.run(call, () => this.#subject.handler(copyOf(call.input), context))
       // As it is now: what it holds may be changed in place before the answers are compared.
-      return { value: copyOf(await pulled(await copyOf(result))) }
+      const answer = await copyOf(result)
+      // What a generator reads as it hands out its rows is read by the call as well.
+      return { value: copyOf(await callContext.run(call, () => pulled(answer))) }
     } catch (error) {
       return { error }
     }

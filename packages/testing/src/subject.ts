@@ -14,7 +14,8 @@ export interface WorldEntry<T> {
   /** What values it can have. Needed to search; to replay a schedule it is not. */
   values?: Arbitrary<T>
   /**
-   * Makes a value live. Needed unless the source is a cell. A generator function is a writer that stops half-way: others
+   * Makes a value live, so that the source holds just that when it returns; another is refused. Needed unless the source
+   * is a cell. A generator function is a writer that stops half-way: others
    * may go on at each `yield`.
    */
   set?: (value: T) => unknown
@@ -77,6 +78,7 @@ const OPTIONS: readonly string[] = [
   'drive',
   'maxCalls',
   'maxMoves',
+  'ifVacuous',
   'scheduler',
 ]
 

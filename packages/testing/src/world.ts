@@ -5,6 +5,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { detach, publish, withEpoch } from 'withepoch'
+import { refuse } from './arguments.js'
+import { brief } from './literal.js'
 import { type AnySubject, isCell, sourcesOf, type WorldEntry } from './subject.js'
 
 /** The value of each entry at one moment. */
@@ -62,23 +64,32 @@ export class World {
     if (errors.length > 0) throw errors[0]
   }
 
-  /** Sets an entry, in one go; of a writer that stops half-way, all steps. */
-  set(name: string, value: unknown): void {
+  /** Sets an entry, in one go; of a writer that stops half-way, all steps. Whether the source has another value now. */
+  set(name: string, value: unknown): boolean {
+    const before = this.#live(name)
     this.begin(name, value)
     this.finish(name)
+    this.#requireArrived(name, value)
+    return this.#hasMoved(name, before)
   }
 
-  /** Sets an entry as its `set` does: the first step of one that stops half-way, for so many tasks each time. */
-  begin(name: string, value: unknown, tasks = 1): void {
+  /**
+   * Sets an entry as its `set` does: the first step of one that stops half-way, for so many tasks each time. Whether the
+   * source has another value now, or will have.
+   */
+  begin(name: string, value: unknown, tasks = 1): boolean {
     this.finish(name)
+    const before = this.#live(name)
     const result = this.#write(name, copyOf(value))
     const state = this.#states.get(name)!
     if (isIterator(result)) {
       state.writing = { steps: result, to: copyOf(value), tasks, left: tasks }
       this.#advance(name)
-    } else {
-      this.#hold(name, value)
+      return true
     }
+    this.#hold(name, value)
+    this.#requireArrived(name, value)
+    return this.#hasMoved(name, before)
   }
 
   /** A task has passed: one step more of each writer that has stopped half-way for long enough. Their names. */
@@ -148,6 +159,28 @@ export class World {
     this.#states.set(name, { value: copyOf(value), live: this.#live(name).map(copyOf), writing: undefined })
   }
 
+  /**
+   * A `set` that writes somewhere else changes nothing, and then nothing is tested. Looked at where the whole write was
+   * made in one go: between the steps of a writer that stops half-way others may have written.
+   */
+  #requireArrived(name: string, value: unknown): void {
+    const live = this.#states.get(name)!.live
+    // What cannot be read cannot be compared: a getter may throw for a value, and the handler be meant to see that.
+    if (live.some((each) => each instanceof Unreadable)) return
+    if (isAlike(this.#isTuple(name) ? live : live[0], value)) return
+    const found = (this.#isTuple(name) ? live : live[0]) as unknown
+    refuse(
+      `sources.${name}.${this.#entries.get(name)!.set === undefined ? 'source.set' : 'set'}(${brief(value)})`,
+      `afterwards the live value is ${brief(found)}. It must be the value set, made live before set returns. Write what ` +
+        'the source reads; if the source holds it in another form, let `values` make that form.',
+    )
+  }
+
+  /** By identity: an equal object in the place of another is a change to who compares them so. */
+  #hasMoved(name: string, before: readonly unknown[]): boolean {
+    return this.#live(name).some((value, index) => !Object.is(value, before[index]))
+  }
+
   #valueNow(name: string): unknown {
     const state = this.#states.get(name)!
     const live = this.#live(name)
@@ -178,6 +211,16 @@ class Unreadable {
 
   constructor(error: unknown) {
     this.error = error
+  }
+}
+
+/** Equal, or equal but for prototypes: a getter may make its object anew, and `fc.record` makes some without one. */
+function isAlike(one: unknown, other: unknown): boolean {
+  if (isDeepStrictEqual(one, other)) return true
+  try {
+    return isDeepStrictEqual(structuredClone(one), structuredClone(other))
+  } catch {
+    return false
   }
 }
 

@@ -48,6 +48,11 @@ const cases: Array<[what: string, call: () => unknown, message: RegExp]> = [
   ['an unknown drive', search({ drive: 'fast' }), /drive must be one of real, exact, simulated, got 'fast'/],
   ['a scheduler in real time', search({ scheduler: fc.scheduler() }), /scheduler goes with drive: 'exact'/],
   ['an actor that is no function', search({ actors: { a: 1 } }), /actors\.a must be a function/],
+  [
+    'another word for what tests nothing',
+    search({ ifVacuous: true }),
+    /ifVacuous must be 'throw' or 'pass', got true/,
+  ],
   ['no calls at all', search({ maxCalls: 0 }), /maxCalls must be a whole number, 1 or more, got 0/],
   ['half a move', search({ maxMoves: 0.5 }), /maxMoves must be a whole number, 0 or more, got 0\.5/],
   [

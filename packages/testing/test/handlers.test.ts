@@ -53,7 +53,9 @@ describe.each<{ drive: Drive }>([{ drive: 'real' }, { drive: 'simulated' }])(
         await null
         return list.length
       }
-      expect(await kindsOf({ drive, sources, input: fc.array(fc.nat(3)), handler })).toEqual([])
+      expect(
+        await kindsOf({ drive, sources, input: fc.array(fc.nat(3)), handler, ifVacuous: 'pass' }),
+      ).toEqual([])
     })
 
     test('an answer may contain itself, or hold what cannot be shown', async () => {
@@ -71,7 +73,9 @@ describe.each<{ drive: Drive }>([{ drive: 'real' }, { drive: 'simulated' }])(
             throw new Error('x')
           },
         })
-      expect(await kindsOf({ drive, sources, handler: unshowable, equals: () => true })).toEqual([])
+      expect(
+        await kindsOf({ drive, sources, handler: unshowable, equals: () => true, ifVacuous: 'pass' }),
+      ).toEqual([])
     })
 
     test('an answer is as it was when it was given, though it is changed in place afterwards', async () => {
@@ -111,11 +115,11 @@ describe('the world', () => {
     const made = source('handlers.made', () => ({ ...state }))
     const entry = {
       source: made,
-      values: fc.nat(5),
-      set: (n: unknown) => void (state = typeof n === 'number' ? { n } : (n as typeof state)),
+      values: fc.record({ n: fc.nat(5) }),
+      set: (value: typeof state) => void (state = value),
     }
     const handler = () => withEpoch(async () => [made.get().n, await turn(), made.get().n])
-    expect(await kindsOf({ sources: { made: entry as never }, handler })).toEqual([])
+    expect(await kindsOf({ sources: { made: entry }, handler })).toEqual([])
   })
 
   test('what a set that throws leaves behind is its own entry alone', async () => {
