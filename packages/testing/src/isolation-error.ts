@@ -48,11 +48,12 @@ function messageOf(
   order: string | undefined,
 ): string {
   const found = violations.map(({ kind, message }) => `  ${kind}: ${message}`)
-  const hidden = Math.max(0, trace.length - STEPS)
-  const steps = trace
-    .slice(hidden)
-    .map((line, index) => `  ${String(hidden + index + 1).padStart(3)}. ${line}`)
-  if (hidden > 0) steps.unshift(`       … ${hidden} steps before`)
+  const all = folded(trace)
+  const steps = all.slice(-STEPS).map(({ at, line, more }) => {
+    const again = more === 0 ? '' : ` (${more} more time${more === 1 ? '' : 's'})`
+    return `  ${String(at).padStart(3)}. ${line}${again}`
+  })
+  if (all.length > STEPS) steps.unshift(`       … ${all.at(-STEPS)!.at - 1} steps before`)
   return [
     `${name} did not see one world.`,
     ...found,
@@ -71,4 +72,15 @@ function messageOf(
       : ['The order was that of fast-check’s scheduler:', '', order]),
     '',
   ].join('\n')
+}
+
+/** Steps that repeat the one before are one line, numbered as the first of them. */
+function folded(trace: readonly string[]): Array<{ at: number; line: string; more: number }> {
+  const lines: Array<{ at: number; line: string; more: number }> = []
+  for (const [index, line] of trace.entries()) {
+    const last = lines.at(-1)
+    if (last?.line === line) last.more++
+    else lines.push({ at: index + 1, line, more: 0 })
+  }
+  return lines
 }

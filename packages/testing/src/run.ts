@@ -47,6 +47,10 @@ interface Call {
   answer: Answer | undefined
 }
 
+const UNMOVED =
+  ' No source had another value meanwhile, so the answer depends on something besides its input and the sources (an id, ' +
+  'a clock, a cache): empty it with `reset`, or leave it out with `equals`.'
+
 /** Runs are one at a time: the world is the process's. */
 let lastRun: Promise<unknown> = Promise.resolve()
 
@@ -73,6 +77,8 @@ class Run {
   #move = 0
   #tasks = 0
   #microtasks = 0
+  /** Whether a source had two values while the calls were under way. */
+  #moved = false
 
   constructor(subject: AnySubject, schedule: Schedule) {
     this.#subject = subject
@@ -126,6 +132,7 @@ class Run {
         return this.#changes()
       },
     }
+    const before = this.#world.now()
     let open = calls.length
     for (const [index, call] of calls.entries()) {
       // The first comes in at once, the others when it is their turn.
@@ -174,6 +181,8 @@ class Run {
       .drive(points, () => failure !== undefined || (open === 0 && acting === 0), timeoutMs)
       .finally(() => (over = true))
     this.#world.finishAll()
+    // By the handler itself, perhaps, or an actor that does not say so.
+    if (!isDeepStrictEqual(this.#world.now(), before)) this.#moved = true
     if (failure !== undefined) throw failure.error
     if (!ended) {
       const hanging = calls.filter(({ answer }) => answer === undefined).map(({ label }) => label)
@@ -206,16 +215,23 @@ class Run {
     if (this.#tasks >= move.after && this.#microtasks >= (move.microtasks ?? 0)) {
       this.#tasks = this.#microtasks = 0
       this.#move++
-      this.#trace.push(`${move.set} = ${brief(move.to)}`)
-      // Who waited for long before it goes slowly: a writer that stops half-way is there for others to come in.
-      this.#world.begin(move.set, move.to, move.after + 1)
+      this.#moves(`${move.set} = ${brief(move.to)}`, () =>
+        // Who waited for long before it goes slowly: a writer that stops half-way is there for others to come in.
+        this.#world.begin(move.set, move.to, move.after + 1),
+      )
     }
     return true
   }
 
   #set(name: string, value: unknown, actor: string): void {
-    this.#trace.push(`${actor}: ${name} = ${brief(value)}`)
-    this.#world.set(name, value)
+    this.#moves(`${actor}: ${name} = ${brief(value)}`, () => this.#world.set(name, value))
+  }
+
+  /** A set that changes nothing is no step to read about. Its line stands before those of what it sets off. */
+  #moves(line: string, set: () => boolean): void {
+    const at = this.#trace.push(line) - 1
+    if (set()) this.#moved = true
+    else this.#trace.splice(at, 1)
   }
 
   async #answer(call: Pick<Call, 'label' | 'input' | 'loads'>, engine: Engine): Promise<Answer> {
@@ -252,7 +268,9 @@ class Run {
         const wanted = worlds.map((world, index) => `${said(frozen[index]!)} on ${literal(world)}`)
         this.#violate(
           'torn',
-          `${label} ${said(answer!)}, but alone in the world of its entry it ${wanted.join(', or ')}.`,
+          `${label} ${said(answer!)}, but alone in the world of its entry it ${wanted.join(', or ')}.${
+            this.#moved ? '' : UNMOVED
+          }`,
         )
       }
     }

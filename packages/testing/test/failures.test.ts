@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { assertIsolation, isolationProperty, IsolationError, replay, type Schedule } from '@withepoch/testing'
 import * as fc from 'fast-check'
-import { afterAll, expect, test, vi } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { cell, withEpoch } from 'withepoch'
 
 vi.setConfig({ testTimeout: 300_000 })
@@ -232,4 +232,54 @@ test('replay runs where fast-check is not installed', async () => {
     { cwd: fileURLToPath(new URL('../../../', import.meta.url)), env: { ...process.env, NODE_OPTIONS: '' } },
   )
   expect(stdout.trim().split('\n')).toEqual(['torn', 'fast-check is not installed'])
+})
+
+describe('what happened', () => {
+  const schedule: Schedule = {
+    drive: 'exact',
+    world: { locale: 'en' },
+    calls: [undefined],
+    moves: [],
+    choices: [],
+  }
+  const entry = { locale: { source: locale } }
+
+  test('an answer that differs though nothing changed is said to depend on something else', async () => {
+    let id = 0
+    const numbered = () => withEpoch(async () => ({ id: id++, locale: locale.get() }))
+    const same = { ...schedule, moves: [{ after: 0, set: 'locale', to: 'en' }] }
+    const { message } = await failureOf(replay({ handler: numbered, sources: entry }, same))
+    expect(message).toMatch(/torn: .* No source had another value meanwhile, .*`reset`.*`equals`/)
+    const moved = { ...schedule, moves: [{ after: 0, set: 'locale', to: 'fr' }] }
+    const reading = async () => [locale.get(), await null, locale.get()]
+    const other = await failureOf(replay({ handler: reading, sources: entry }, moved))
+    expect(other.message).not.toContain('No source had another value')
+  })
+
+  test('so it does not say where the handler itself is the one that wrote', async () => {
+    const writing = async () => {
+      const before = locale.get()
+      locale.set('written')
+      return before === 'en' ? Math.random() : before
+    }
+    const { message } = await failureOf(replay({ handler: writing, sources: entry }, schedule))
+    expect(message).not.toContain('No source had another value')
+  })
+
+  test('a move that is made again and changes nothing is not listed again', async () => {
+    const waiting = async () => {
+      const seen = [locale.get()]
+      for (let turn = 0; turn < 30; turn++) await new Promise(setImmediate)
+      return [...seen, locale.get()]
+    }
+    const again = { ...schedule, drive: 'real' as const, moves: [{ after: 0, set: 'locale', to: 'fr' }] }
+    const { trace } = await failureOf(replay({ handler: waiting, sources: entry }, again))
+    expect(trace).toEqual(['the call comes in', "locale = 'fr'", "the call answers ['en', 'fr']"])
+  })
+
+  test('steps that repeat the one before are one line of the message', () => {
+    const trace = ['a', 'b', 'b', 'b', 'c', 'c']
+    const { message } = new IsolationError('page', { violations: [], trace, rejections: [] }, schedule)
+    expect(message).toContain('    1. a\n    2. b (2 more times)\n    5. c (1 more time)\n')
+  })
 })
