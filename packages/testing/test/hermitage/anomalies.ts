@@ -473,7 +473,6 @@ function skewed(run: Run): boolean {
   return manifest !== manifestOf(dir)
 }
 
-function addByUpdate(world: Context['world']): typeof undefined {
+function addByUpdate(world: Context['world']): void {
   world.update('x', (x) => (x as number) + 1)
-  return undefined
 }

@@ -13,7 +13,7 @@ export type Actor = 'T1' | 'T2' | 'T3' | 'T4' | 'W1' | 'W2'
 export interface Step {
   readonly actor: Actor
   readonly says: string
-  /** What it does; undefined for the beginning of a request. What it returns, if anything, has been seen. */
+  /** What it does; undefined for the beginning of a request. What it returns, unless it is undefined, has been seen. */
   readonly does: ((context: Context) => unknown) | undefined
 }
 
@@ -38,8 +38,6 @@ export interface Run {
   readonly inWords: string
 }
 
-const NOTHING: unique symbol = Symbol('nothing seen')
-
 // --- steps ---
 
 /** The request begins. */
@@ -56,14 +54,14 @@ export const read = (actor: Actor, name: string): Step =>
 
 /** One write, complete in itself. */
 export const write = (actor: Actor, name: string, value: unknown): Step =>
-  step(actor, `sets ${name} to ${show(value)}`, ({ world }) => nothing(world.set(name, value)))
+  step(actor, `sets ${name} to ${show(value)}`, ({ world }) => world.set(name, value))
 
 /** Two writes without an `await` between. */
 export const replace = (actor: Actor, values: Values): Step => {
   const pairs = Object.entries(values)
   const all = pairs.map(([name, value]) => `${name} to ${show(value)}`).join(' and ')
   return step(actor, `sets ${all}, in one tick`, ({ world }) =>
-    nothing(world.together(() => pairs.forEach(([name, value]) => world.set(name, value)))),
+    world.together(() => pairs.forEach(([name, value]) => world.set(name, value))),
   )
 }
 
@@ -74,7 +72,6 @@ export const change = (actor: Actor, name: string, value: unknown): Step =>
     const make = (): void => world.set(name, value)
     changes.push({ make, undo: () => world.set(name, before) })
     if (!world.publishes) make()
-    return NOTHING
   })
 
 /** The writer is done with its changes. */
@@ -82,7 +79,6 @@ export const commit = (actor: Actor): Step =>
   step(actor, 'is done', ({ world, changes }) => {
     const made = changes.splice(0)
     if (world.publishes) world.together(() => made.forEach(({ make }) => make()))
-    return NOTHING
   })
 
 /** The writer gives up: it puts back what it changed, or, where writers publish, its publication throws. */
@@ -101,7 +97,6 @@ export const abort = (actor: Actor): Step =>
       if (error !== failure) throw error
     }
     if (!world.publishes) for (const { undo } of made.reverse()) undo()
-    return NOTHING
   })
 
 /** A write of what was decided from values read before; fenced where the column has a fence. */
@@ -117,7 +112,6 @@ export const decide = (
       world.fence(basedOn)
       write(context)
     })
-    return NOTHING
   })
 
 // --- running ---
@@ -140,8 +134,9 @@ export async function run(steps: readonly Step[], initial: Values, kind: Kind, c
     if (known.refused !== undefined) return
     try {
       const found = does?.(known.context)
-      if (found !== NOTHING) known.seen.push(show(found)) // in words at once: it may change in place
-      if (found !== NOTHING) known.values.push(found)
+      if (found === undefined) return // a write
+      known.seen.push(show(found)) // in words at once: it may change in place
+      known.values.push(found)
     } catch (error) {
       if (!(error instanceof EpochError)) throw error
       known.refused = error.code
@@ -185,10 +180,6 @@ export async function run(steps: readonly Step[], initial: Values, kind: Kind, c
 function newcomer(world: World, shared: Map<string, unknown>) {
   const context: Context = { world, has: {}, changes: [], shared }
   return { context, seen: [] as string[], values: [] as unknown[], refused: undefined as string | undefined }
-}
-
-function nothing(_done: void): typeof NOTHING {
-  return NOTHING
 }
 
 function deferred(): { promise: Promise<void>; release: () => void } {
