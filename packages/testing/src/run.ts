@@ -5,7 +5,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { detach, type Epoch, type EpochEvent, type SourceEvent } from 'withepoch'
+import { fileURLToPath } from 'node:url'
+import { detach, type Epoch, type EpochEvent, type Source, type SourceEvent } from 'withepoch'
 import { kindOf, refuse } from './arguments.js'
 import { type Engine, enginesFor, type Engines, type Points } from './engine.js'
 import { brief, literal } from './literal.js'
@@ -317,9 +318,12 @@ class Run {
     const readLate = (message: unknown): void => {
       const { source, epoch } = message as SourceEvent
       if (epoch === undefined || !this.#epochs.has(epoch)) return
+      const place = readerOf(source, epoch)
+      const at = place === undefined ? '' : `, at ${place}`
+      this.#trace.push(`${callContext.getStore()?.label ?? 'somebody'} reads "${source.name}" late${at}`)
       this.#violate(
         'late-read',
-        `"${source.name}" was read after epoch #${epoch.id} "${epoch.name}" had closed.`,
+        `"${source.name}" was read after epoch #${epoch.id} "${epoch.name}" had closed${at}.`,
       )
     }
     subscribe('withepoch:epoch:open', opened)
@@ -364,4 +368,19 @@ function said(answer: Answer): string {
 function errorOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   return [error.name, error.message, (error as { code?: unknown }).code]
+}
+
+/** The file and line of who reads a source right now, in code outside the library. */
+function readerOf(source: Source<unknown>, epoch: Epoch): string | undefined {
+  // oxlint-disable-next-line typescript/unbound-method -- named to find them on the stack, not called
+  for (const entry of [source.get, epoch.get]) {
+    const site: { stack?: string } = {}
+    Error.captureStackTrace(site, entry)
+    const frames = site.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
+    // A property that `adopt` stands in for is one call more: `get [as language]`.
+    const frame = / \[as [^\]]*\] /.test(frames[0] ?? '') ? frames[1] : frames[0]
+    const place = /^\s+at (?:.*\()?(.+:\d+):\d+\)?$/.exec(frame ?? '')?.[1]
+    if (place !== undefined) return place.startsWith('file:') ? fileURLToPath(place) : place
+  }
+  return undefined
 }

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { assertIsolation, isolationProperty, IsolationError, replay, type Schedule } from '@withepoch/testing'
 import * as fc from 'fast-check'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { cell, withEpoch } from 'withepoch'
+import { adopt, bind, cell, withEpoch } from 'withepoch'
 
 vi.setConfig({ testTimeout: 300_000 })
 const folder = mkdtempSync(join(tmpdir(), 'withepoch-failures-'))
@@ -281,5 +281,37 @@ describe('what happened', () => {
     const trace = ['a', 'b', 'b', 'b', 'c', 'c']
     const { message } = new IsolationError('page', { violations: [], trace, rejections: [] }, schedule)
     expect(message).toContain('    1. a\n    2. b (2 more times)\n    5. c (1 more time)\n')
+  })
+
+  test('a late read is a step, with its call, the file and the line', async () => {
+    const legacy = { language: 'en' }
+    const language = adopt(legacy, 'language', { name: 'failures.language' })
+    const reads: Array<[name: string, read: () => unknown]> = [
+      ['failures.locale', () => locale.get()],
+      ['failures.language', () => legacy.language],
+    ]
+    for (const [name, read] of reads) {
+      const late = () =>
+        withEpoch((epoch) => {
+          setTimeout(
+            bind(() => (name === 'failures.locale' ? read() : epoch.get(language) && read())),
+            1,
+          )
+        })
+      const sources = { locale: { source: locale }, language: { source: language } }
+      const { violations, trace, message } = await failureOf(
+        replay(
+          { handler: late, sources },
+          { ...schedule, drive: 'simulated', world: { locale: 'en', language: 'en' } },
+        ),
+      )
+      expect(violations[0]).toMatchObject({
+        kind: 'late-read',
+        message: expect.stringMatching(/ had closed, at .*failures\.test\.ts:\d+\.$/),
+      })
+      const step = trace.find((line) => line.includes('late'))
+      expect(step).toMatch(new RegExp(`^the call reads "${name}" late, at .*failures\\.test\\.ts:\\d+$`))
+      expect(message).toContain(`. ${step}\n`)
+    }
   })
 })
