@@ -1135,6 +1135,12 @@ describe('a circle', () => {
     expect(found).toEqual([circle('now → now'), circle('later → later')])
   })
 
+  test('is found where a synchronous computation asks for itself from a context of another’s', () => {
+    const elsewhere = AsyncLocalStorage.snapshot()
+    const now: () => unknown = derived(() => elsewhere(() => now()), { name: 'now' })
+    expect(refusal(() => request(() => now()))).toBe(`MEMO_CYCLE: ${circle('now → now')}`)
+  })
+
   test('is found when it is closed through others, and through a memo', async () => {
     const a: () => Promise<unknown> = derived(async () => (await turn(), b()), { name: 'a' })
     const b: () => Promise<unknown> = derived(async () => (await turn(), c()), { name: 'b' })
