@@ -186,9 +186,9 @@ function tableOf(runs: ReadonlyArray<{ runtime: string; pairs: readonly PairResu
 }
 
 /** For scale: what the first case took, in the process in the middle. */
-function nanoseconds(runs: ReadonlyArray<{ pairs: readonly PairResult[] }>, condition: string): string {
+function nanoseconds(runs: ReadonlyArray<{ pairs: readonly PairResult[] }>, condition: string): number {
   const found = runs.map(({ pairs }) => pairs.find((pair) => pair.case.startsWith(`${condition}: `))!.sideNs)
-  return found.toSorted((a, b) => a - b)[Math.floor(found.length / 2)]!.toPrecision(2)
+  return Number(found.toSorted((a, b) => a - b)[Math.floor(found.length / 2)]!.toPrecision(2))
 }
 
 function documented(text: string, table: string): string {

@@ -51,6 +51,7 @@ const USES: Readonly<Record<string, (core: Core, index: number) => unknown>> = {
   bindIterable: ({ withEpoch, bindIterable }) => [...withEpoch(() => bindIterable([1, 2]))],
   detach: ({ withEpoch, detach }) => withEpoch(() => detach(async () => await null)),
   drain: ({ drain }) => drain({ timeoutMs: 60_000 }),
+  holders: ({ holders }) => String(holders()),
   configure: ({ configure }) => configure({ captureStacks: true })(),
   EpochError: ({ EpochError }) => new EpochError('NO_EPOCH', 'made'),
 }
