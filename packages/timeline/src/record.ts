@@ -266,44 +266,24 @@ function overdue({
   }
 }
 
-function read({
-  source,
-  epoch,
-  version,
-  described,
-  valueId,
-  liveValueId,
-  from,
-}: ReadEvent): EventOf<'source:read'> {
+function read(event: ReadEvent): EventOf<'source:read'> {
+  const { source, valueId, liveValueId, from } = event
   return {
-    type: 'source:read',
-    t: now(),
-    source: source.name,
-    ...by(epoch),
-    version,
-    described,
+    ...sourceEvent('source:read', event),
     valueId,
     liveValueId,
     from: from === 'live' && source.isolation === 'read-committed' ? 'committed' : from,
   }
 }
 
-function write({ source, epoch, version, described, valueId, to }: WriteEvent): EventOf<'source:write'> {
-  return {
-    type: 'source:write',
-    t: now(),
-    source: source.name,
-    ...by(epoch),
-    version,
-    described,
-    valueId,
-    to,
-  }
+function write(event: WriteEvent): EventOf<'source:write'> {
+  return { ...sourceEvent('source:write', event), valueId: event.valueId, to: event.to }
 }
 
-function sourceEvent<
-  Type extends 'source:write-conflict' | 'source:drift' | 'source:late-read' | 'source:retire',
->(type: Type, { source, epoch, version, described }: SourceEvent) {
+function sourceEvent<Type extends TimelineEvent['type'] & `source:${string}`>(
+  type: Type,
+  { source, epoch, version, described }: SourceEvent,
+) {
   return { type, t: now(), source: source.name, ...by(epoch), version, described }
 }
 
