@@ -138,7 +138,8 @@ async function buildInto(folder: string): Promise<void> {
 /** A copy with a carrier of its own: the two must not meet. */
 function withoutChannels(text: string): string {
   return text
-    .replaceAll(/\b\w+\.hasSubscribers\b/g, 'false')
+    .replaceAll(/\b(\w+\.hasSubscribers|carrier\.(reads|writes|memos)Heard)\b/g, 'false')
+    .replace(/^tellOfListeners\(\)$/m, '')
     .replaceAll("Symbol.for('withepoch.carrier')", "Symbol.for('withepoch.bare')")
 }
 

@@ -27,8 +27,17 @@ export interface Carrier {
   /** Version and place of the copy that made this carrier, for messages. */
   readonly version: string
   readonly path: string
-  /** How many epochs are open, and one more in strict mode: reads skip the async-local look-up while it is 0. */
+  /**
+   * How many epochs are open, one more in strict mode, and one more while somebody listens to reads: reads skip the
+   * async-local look-up while it is 0.
+   */
   open: number
+  /** Whether anybody listens to reads, late reads or drift; `diagnostics.ts` keeps these. */
+  readsHeard: boolean
+  /** Whether anybody listens to writes. */
+  writesHeard: boolean
+  memosHeard: boolean
+  toldOfListeners: boolean
   /** True while a source's getter runs: whatever it reads is live. */
   sampling: boolean
   /** Strict mode: a late read and a conflicting write throw. */
@@ -78,6 +87,10 @@ function join(): Carrier {
       version,
       path,
       open: 0,
+      readsHeard: false,
+      writesHeard: false,
+      memosHeard: false,
+      toldOfListeners: false,
       sampling: false,
       strict: false,
       observe: false,

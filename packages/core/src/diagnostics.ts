@@ -1,10 +1,11 @@
 /**
  * What the library says about itself: one `node:diagnostics_channel` channel per event, `withepoch:<noun>:<event>`.
  * Only this file knows the names. A payload is built only when somebody listens, so call sites read
- * `if (channel.hasSubscribers) channel.publish({ … })`. No payload carries a value of a source: `described` is there
+ * `if (channel.hasSubscribers) channel.publish({ … })`, and what is read often asks a field of the carrier first. No payload carries a value of a source: `described` is there
  * only when the source was declared with `describe`.
  */
-import { type Channel, channel } from 'node:diagnostics_channel'
+import { type Channel, channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type Carrier, carrier } from './carrier.js'
 import type { Epoch } from './epoch.js'
 import type { Source } from './source.js'
 
@@ -102,3 +103,84 @@ export const memoHit: Channel = channel('withepoch:memo:hit')
 export const memoMiss: Channel = channel('withepoch:memo:miss')
 export const derivedHit: Channel = channel('withepoch:derived:hit')
 export const derivedMiss: Channel = channel('withepoch:derived:miss')
+
+/** What a channel hangs on: those whose fields say whether somebody listens, one of each realm of the process. */
+const CARRIERS: unique symbol = Symbol.for('withepoch.carriers/1') as never
+
+type Carriers = Set<WeakRef<Carrier>>
+
+/** Which field of a carrier tells of which channels. */
+const HEARD = {
+  readsHeard: [sourceRead, sourceLateRead, sourceDrift],
+  writesHeard: [sourceWrite],
+  memosHeard: [memoHit, memoMiss],
+}
+const HEARD_FIELDS = Object.keys(HEARD) as Array<keyof typeof HEARD>
+
+/**
+ * Has the carrier say by plain fields whether anybody listens, and count one epoch more while
+ * somebody listens to reads: to ask even two channels at every read costs a fifth of a read outside any epoch. Channels
+ * belong to the process and a carrier to one realm of it (a `vm` context, as test runners use), so a channel knows them
+ * all, weakly.
+ */
+function tellOfListeners(): void {
+  if (carrier.toldOfListeners) return
+  carrier.toldOfListeners = true
+  if (!hearsOfListeners()) {
+    carrier.open++
+    for (const field of HEARD_FIELDS) Object.defineProperty(carrier, field, { get: () => isHeard(field) })
+    return
+  }
+  const shared = sourceRead as Channel & { [CARRIERS]?: Carriers }
+  let carriers = shared[CARRIERS]
+  if (carriers === undefined) {
+    Object.defineProperty(shared, CARRIERS, { value: (carriers = new Set()) })
+    for (const one of Object.values(HEARD).flat()) onListeners(one, tellAll, carriers)
+  }
+  carriers.add(new WeakRef(carrier))
+  tell(carrier)
+}
+
+function tellAll(carriers: Carriers): void {
+  for (const reference of carriers) {
+    const one = reference.deref()
+    if (one === undefined) carriers.delete(reference)
+    else tell(one)
+  }
+}
+
+function tell(one: Carrier): void {
+  one.open += Number(isHeard('readsHeard')) - Number(one.readsHeard)
+  for (const field of HEARD_FIELDS) one[field] = isHeard(field)
+}
+
+function isHeard(field: keyof typeof HEARD): boolean {
+  return HEARD[field].some((one) => one.hasSubscribers)
+}
+
+/** Calls `changed` after each change of who listens. Node moves a channel to another prototype with its first listener. */
+function onListeners<T>(one: Channel, changed: (argument: T) => void, argument: T): void {
+  for (const method of ['subscribe', 'unsubscribe', 'bindStore', 'unbindStore'] as const) {
+    const value = (...args: unknown[]): unknown => {
+      try {
+        return Reflect.apply(Reflect.get(Reflect.getPrototypeOf(one) as object, method, one), one, args)
+      } finally {
+        changed(argument)
+      }
+    }
+    Object.defineProperty(one, method, { value, writable: true, configurable: true })
+  }
+}
+
+/** Whether this runtime's `subscribe` and `unsubscribe` go by the methods of the channel; where not, every read asks. */
+function hearsOfListeners(): boolean {
+  const name = 'withepoch:listeners:check'
+  const heard: boolean[] = []
+  onListeners(channel(name), (one) => heard.push(one.hasSubscribers), channel(name))
+  const listener = (): void => {}
+  subscribe(name, listener)
+  unsubscribe(name, listener)
+  return heard.includes(true) && heard.at(-1) === false
+}
+
+tellOfListeners()

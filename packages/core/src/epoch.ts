@@ -8,14 +8,7 @@
  *     reads: pinned                 reads: pinned                      reads: live, and told of
  */
 import { carrier } from './carrier.js'
-import {
-  epochClose,
-  INSPECT,
-  sourceDrift,
-  sourceLateRead,
-  sourceRead,
-  sourceWriteConflict,
-} from './diagnostics.js'
+import { epochClose, INSPECT, sourceDrift, sourceLateRead, sourceWriteConflict } from './diagnostics.js'
 import { EpochError, kindOf, report, requireFunction } from './errors.js'
 import type { IfOverdue } from './overdue.js'
 import { openEpochs } from './open-epochs.js'
@@ -339,14 +332,12 @@ export class Epoch {
   read<T>(source: Source<T>): T {
     const values = this.#values
     if (values === undefined) return this.readLate(source)
-    if (sourceRead.hasSubscribers) return this.readTold(source)
+    if (carrier.readsHeard) return this.readTold(source)
     const value = values[source.slot]
-    const settled = value === UNSETTLED || value === undefined ? this.readUnsettled(source) : value
-    if (sourceDrift.hasSubscribers) this.reportDrift(source, settled)
-    return settled as T
+    return value === UNSETTLED || value === undefined ? this.readUnsettled(source) : (value as T)
   }
 
-  /** @internal as `read`, while somebody listens to reads */
+  /** @internal as `read`, while somebody listens */
   readTold<T>(source: Source<T>): T {
     const from = source.isolation === 'read-committed' ? 'live' : 'pinned'
     let value: T

@@ -3,6 +3,7 @@
  * results belong to the epoch, and end with it. This file knows keys and when results are dropped; sharing between
  * epochs is `derived`'s business.
  */
+import { carrier } from './carrier.js'
 import { memoHit, memoMiss } from './diagnostics.js'
 import type { Epoch, Scope } from './epoch.js'
 import { requireFunction, requireKnownOptions } from './errors.js'
@@ -102,11 +103,11 @@ export function memo<A extends unknown[], R>(
     const caller = scope.computing() as Flight | undefined
     const epoch = scope.owner()
     if (node.flight !== undefined) {
-      if (memoHit.hasSubscribers) memoHit.publish({ epoch, memo: name })
+      if (carrier.memosHeard) tell(memoHit, epoch, name)
       board(node.flight, caller)
       return node.result as R
     }
-    if (memoMiss.hasSubscribers) memoMiss.publish({ epoch, memo: name })
+    if (carrier.memosHeard) tell(memoMiss, epoch, name)
     const flight: Flight = { name, state: 'running', waitsFor: undefined }
     node.flight = flight
     const run = (): unknown => enter(new Frame(epoch, flight), callThrough, fn, args)
@@ -120,6 +121,10 @@ export function memo<A extends unknown[], R>(
     currentScope()?.owner().memoTables()?.delete(memoized)
   }
   return memoized
+}
+
+function tell(heard: typeof memoHit, epoch: Epoch, memo: string): void {
+  if (heard.hasSubscribers) heard.publish({ epoch, memo })
 }
 
 function pathOf(key: unknown): readonly unknown[] {

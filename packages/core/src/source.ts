@@ -4,15 +4,7 @@
  * pinned one is kept is the epoch's business.
  */
 import { carrier } from './carrier.js'
-import {
-  INSPECT,
-  type ReadEvent,
-  type SourceEvent,
-  sourceLateRead,
-  sourceRead,
-  sourceWrite,
-  type WriteEvent,
-} from './diagnostics.js'
+import { INSPECT, type ReadEvent, type SourceEvent, sourceRead, type WriteEvent } from './diagnostics.js'
 import type { Epoch } from './epoch.js'
 import { EpochError, kindOf, requireFunction, requireKnownOptions, requireWord, siteOf } from './errors.js'
 import { root, UNSETTLED } from './snapshot.js'
@@ -135,8 +127,7 @@ export class Source<T> {
    */
   get(): T {
     // Nobody is pinned and nobody asks about reads: spare the async-local look-up, which costs more than the read.
-    if (carrier.open === 0 && !sourceLateRead.hasSubscribers && !sourceRead.hasSubscribers)
-      return this.liveNow()
+    if (carrier.open === 0) return this.liveNow()
     const scope = currentScope()
     return scope === undefined ? this.readLive('live') : scope.read(this)
   }
@@ -179,7 +170,7 @@ export class Source<T> {
 
   /** @internal the live value, to a reader: told of, unless a getter reads it while it is sampled */
   readLive(from: 'live' | 'late', epoch?: Epoch): T {
-    if (!sourceRead.hasSubscribers || carrier.sampling) return this.liveNow()
+    if (!carrier.readsHeard || carrier.sampling) return this.liveNow()
     let value: T
     try {
       value = this.liveNow()
@@ -249,7 +240,11 @@ export class Source<T> {
 
   /** @internal */
   announce(to: WriteEvent['to'], value: T, epoch?: Epoch): void {
-    if (!sourceWrite.hasSubscribers) return
+    if (carrier.writesHeard) this.tellWrite(to, value, epoch)
+  }
+
+  /** @internal as `announce`, while somebody listens */
+  tellWrite(to: WriteEvent['to'], value: T, epoch: Epoch | undefined): void {
     // Of a live write the number of what is live now: a setter of somebody else's may have made another value of it.
     const valueId = to === 'live' ? this.#liveNumber() : this.#numberOf(value)
     root.announce({ source: this, epoch, to, valueId, described: this.#described(value) })
@@ -257,7 +252,7 @@ export class Source<T> {
 
   /** @internal tells of a read that got `value`; UNSETTLED where it threw */
   tellRead(from: ReadEvent['from'], value: T | typeof UNSETTLED, epoch: Epoch | undefined): void {
-    if (carrier.telling) return
+    if (carrier.telling || !sourceRead.hasSubscribers) return
     carrier.telling = true
     try {
       const isPinned = from === 'pinned'

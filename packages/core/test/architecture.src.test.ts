@@ -9,8 +9,8 @@ import { expect, test } from 'vitest'
 /** Left to right. A new file takes its place here, and so in docs/architecture.md. */
 const ORDER = [
   'errors',
-  'diagnostics',
   'carrier',
+  'diagnostics',
   'storage',
   'snapshot',
   'open-epochs',

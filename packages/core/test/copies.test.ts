@@ -2,6 +2,7 @@
  * Two copies of the library in one process, as after a test runner's module reload. They meet at one carrier, or the later
  * one fails. Copies of the published bundle, and two versions, stand in `copies-process.test.ts`.
  */
+import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -192,15 +193,18 @@ describe('two copies in one process', () => {
     const carrier = (globalThis as unknown as Record<symbol, { open: number }>)[
       Symbol.for('withepoch.carrier')
     ]!
-    const seen = [carrier.open]
+    const before = carrier.open // not 0 where somebody listens to reads
+    const seen: number[] = []
+    const note = (): unknown => seen.push(carrier.open - before)
+    note()
     const restore = second.configure({ strict: true })
     first.withEpoch(() => {
-      seen.push(carrier.open)
-      second.withEpoch({ ifNested: 'fork' }, () => seen.push(carrier.open))
-      seen.push(carrier.open)
+      note()
+      second.withEpoch({ ifNested: 'fork' }, note)
+      note()
     })
     restore()
-    seen.push(carrier.open)
+    note()
     expect(seen).toEqual([0, 2, 3, 2, 0])
   })
 
@@ -262,6 +266,7 @@ describe('what stands where the carrier is to be', () => {
 
   test('is nothing: the first copy makes it, with its version and place, all settings off', async () => {
     const { carrier } = await loadWith(undefined)
+    const isHeard = channel('withepoch:source:read').hasSubscribers
     const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
       version: string
     }
@@ -269,7 +274,11 @@ describe('what stands where the carrier is to be', () => {
       protocol: 1,
       version,
       path: expect.stringMatching(/^file:/),
-      open: 0,
+      open: Number(isHeard),
+      readsHeard: isHeard,
+      writesHeard: isHeard,
+      memosHeard: isHeard,
+      toldOfListeners: true,
       sampling: false,
       strict: false,
       observe: false,

@@ -34,8 +34,8 @@ export const CASES: readonly Case[] = [
 
 /** How often: epochs, ticks, requests that leave a holder. */
 const TIMES: Readonly<Record<Size, Readonly<Record<Kind, number>>>> = {
-  full: { epochs: 100_000, poller: 50_000, holder: 1000, storage: 1 },
-  quick: { epochs: 20_000, poller: 10_000, holder: 500, storage: 1 },
+  full: { epochs: 300_000, poller: 50_000, holder: 1000, storage: 1 },
+  quick: { epochs: 30_000, poller: 10_000, holder: 500, storage: 1 },
   brief: { epochs: 6000, poller: 3000, holder: 50, storage: 1 },
 }
 

@@ -75,7 +75,7 @@ function asMarkdown({ date, machine, results }: Recorded): string {
     markdown('holder', 'held by', results, lines),
     notes.join('\n'),
     '### How the heap grows with the number of epochs',
-    'Bytes per epoch. A million epochs of the first kind, 100,000 of each other.',
+    'Bytes per epoch. A million epochs of the first kind, 300,000 of each other.',
     markdown('epochs', 'a request that', results, lines),
     '### How the heap grows with a poller',
     'Bytes per tick, over 50,000 ticks that each open an epoch inside one that lives.',
