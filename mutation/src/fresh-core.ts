@@ -7,6 +7,7 @@
 import { TestRunner, vi } from 'vitest'
 
 const CARRIER = 'withepoch.carrier'
+const CARRIERS = 'withepoch.carriers/1'
 const EVENTS = ['warning', 'unhandledRejection', 'uncaughtException']
 
 /** What is kept of a thread, from before its first test file. */
@@ -52,7 +53,11 @@ for (const event of EVENTS) {
 }
 
 const file = ++thread.files
-Symbol.for = (key) => (key === CARRIER ? carrierOf(file) : thread.symbolFor(key))
+// Channels belong to the thread, and know the carriers that are to be told of listeners by a symbol of their own.
+Symbol.for = (key) => {
+  if (key === CARRIER) return carrierOf(file)
+  return thread.symbolFor(key === CARRIERS ? `${CARRIERS} of test file ${file}` : key)
+}
 vi.resetModules()
 
 // What runs while the library is loaded is mutated for the whole of a file. What a test file calls while its tests are

@@ -1,14 +1,12 @@
 /**
  * Whether anybody listens is kept as fields of the carrier, so that reads and writes need not ask a channel: the fields
- * follow every way to listen and to stop, in every realm of the process, and on a runtime that does not tell.
+ * follow every way to listen and to stop, in every realm of the process, and on a runtime that does not tell. Real realms,
+ * and listeners that were there first, stand in `listeners-process.test.ts`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { spawnSync } from 'node:child_process'
-import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { pathToFileURL } from 'node:url'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { type Channel, channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { cell, memo, withEpoch } from 'withepoch'
-import { builtCore } from './built-core.js'
 import { uniqueNames } from './unique-name.js'
 
 interface Fields {
@@ -122,109 +120,74 @@ test('who listens within an epoch hears the next read, write, hit and miss, and 
   expect(heard).toEqual(['source:read', 'source:write', 'memo:miss', 'source:read', 'memo:hit'])
 })
 
-describe('in a process of its own', () => {
-  let core: string
-  beforeAll(() => {
-    core = builtCore()
-  }, 60_000)
-
-  function run(script: string): unknown {
-    const env = { ...process.env, CORE_URL: pathToFileURL(core).href, NODE_OPTIONS: '' }
-    const args = [
-      '--experimental-vm-modules',
-      '--expose-gc',
-      '--input-type=module',
-      '--no-warnings',
-      '-e',
-      script,
-    ]
-    const { stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
-    expect(stderr).toBe('')
-    return JSON.parse(stdout)
+/** A copy of the library with a carrier of its own, as in another realm; under `keys` it looks for something else. */
+async function another(...keys: string[]) {
+  const symbolFor = Symbol.for.bind(Symbol)
+  const others = new Map(['withepoch.carrier', ...keys].map((key) => [key, Symbol(key)]))
+  const stub = vi.spyOn(Symbol, 'for').mockImplementation((key) => others.get(key) ?? symbolFor(key))
+  vi.resetModules()
+  const copy = await import('withepoch')
+  stub.mockRestore()
+  const key = others.get('withepoch.carrier')!
+  return {
+    copy,
+    carrier: (globalThis as unknown as Record<symbol, Fields & { toldOfListeners: boolean }>)[key]!,
   }
+}
 
-  const prelude = `
-    import dc from 'node:diagnostics_channel'
-    import { readFileSync } from 'node:fs'
-    import { syncBuiltinESMExports } from 'node:module'
-    import vm from 'node:vm'
-    const url = new URL(process.env.CORE_URL)
-    const listener = (event) => heard.push(event.source.name)
-    const heard = []`
+test('each carrier of the process is told, one that comes later too', async () => {
+  const listener = (): void => {}
+  const { carrier: early } = await another()
+  const quiet = early.open
+  subscribe('withepoch:source:drift', listener)
+  const { carrier: late } = await another()
+  expect([early.open, early.readsHeard, late.open, late.readsHeard]).toEqual([1, true, 1, true])
+  unsubscribe('withepoch:source:drift', listener)
+  expect([early.open, late.open]).toEqual([quiet, quiet])
+  expect(fields()).toEqual(before)
+})
 
-  test('a listener that was there before the library is heard', () => {
-    const script = `${prelude}
-      dc.subscribe('withepoch:source:read', listener)
-      const { cell } = await import(url)
-      cell('early', 1).get()
-      console.log(JSON.stringify(heard))`
-    expect(run(script)).toEqual(['early'])
+test('a second copy that finds the carrier counts nobody twice', async () => {
+  const listener = (): void => {}
+  vi.resetModules()
+  await import('withepoch')
+  subscribe('withepoch:source:read', listener)
+  expect(fields()).toEqual(ofReads(true))
+  unsubscribe('withepoch:source:read', listener)
+  expect(fields()).toEqual(ofReads(false))
+})
+
+test.each([
+  ['subscribe', (): void => {}, (): void => {}],
+  ['unsubscribe', undefined, (): void => {}],
+])('where %s goes round the channel, each read asks', async (_what, subscribing, unsubscribing) => {
+  const real = await import('node:diagnostics_channel')
+  const mocked = { ...real, subscribe: subscribing ?? subscribe, unsubscribe: unsubscribing }
+  vi.doMock('node:diagnostics_channel', () => mocked)
+  onTestFinished(() => void vi.doUnmock('node:diagnostics_channel'))
+  const { copy, carrier } = await another('withepoch.carriers/1')
+  const value = copy.cell(unique('asked'), 1)
+  const heard: string[] = []
+  const listenerOf = (event: string) => (message: unknown) => {
+    if ((message as { source: unknown }).source === value) heard.push(event)
+  }
+  const act = (): void => {
+    value.get()
+    value.set(value.live() + 1)
+    copy.withEpoch(() => value.get())
+  }
+  const listeners = (['source:read', 'source:write'] as const).map((event) => {
+    return [channel(`withepoch:${event}`), listenerOf(event)] as const
   })
-
-  /** A realm of its own, as a test runner makes one for each file: the same channels, another global object. */
-  const realm = `
-    async function realm() {
-      const context = vm.createContext({ process, console })
-      const module = new vm.SourceTextModule(readFileSync(url, 'utf8'), {
-        context, identifier: String(url), initializeImportMeta: (meta) => { meta.url = String(url) } })
-      await module.link(async (name) => {
-        const found = await import(name)
-        const names = Object.keys(found)
-        return new vm.SyntheticModule(names, function () {
-          for (const key of names) this.setExport(key, found[key])
-        }, { context })
-      })
-      await module.evaluate()
-      return { core: module.namespace, carrier: context[Symbol.for('withepoch.carrier')] }
-    }`
-
-  test('a listener is heard in every realm of the process, whenever that was made', () => {
-    const script = `${prelude} ${realm}
-      const first = await realm()
-      dc.subscribe('withepoch:source:read', listener)
-      const second = await realm()
-      const read = () => [first, second].map(({ core }, index) => core.cell('cell ' + index, 1, { ifRegistered: 'replace' }).get())
-      const open = () => [first, second].map(({ carrier }) => carrier.open)
-      read()
-      const seen = [open()]
-      dc.unsubscribe('withepoch:source:read', listener)
-      read()
-      seen.push(open())
-      console.log(JSON.stringify({ heard, seen, apart: first.carrier !== second.carrier }))`
-    expect(run(script)).toEqual({
-      heard: ['cell 0', 'cell 1'],
-      seen: [
-        [1, 1],
-        [0, 0],
-      ],
-      apart: true,
-    })
-  })
-
-  test('where subscribe goes round the channel, every read and write asks it, and none is missed', () => {
-    const script = `${prelude}
-      const { Channel } = dc
-      const subscribers = new Map()
-      const of = (name) => subscribers.get(name) ?? subscribers.set(name, new Set()).get(name)
-      Object.defineProperties(Channel.prototype, {
-        hasSubscribers: { get() { return of(this.name).size > 0 } },
-        publish: { value(event) { for (const one of of(this.name)) one(event, this.name) } },
-      })
-      dc.subscribe = (name, one) => void of(name).add(one)
-      dc.unsubscribe = (name, one) => of(name).delete(one)
-      syncBuiltinESMExports()
-      const { cell, withEpoch } = await import(url)
-      const one = cell('one', 1)
-      const act = () => { one.get(); one.set(one.live() + 1); withEpoch(() => one.get()) }
-      act()
-      dc.subscribe('withepoch:source:read', listener)
-      dc.subscribe('withepoch:source:write', listener)
-      act()
-      dc.unsubscribe('withepoch:source:read', listener)
-      dc.unsubscribe('withepoch:source:write', listener)
-      act()
-      const { open, readsHeard } = globalThis[Symbol.for('withepoch.carrier')]
-      console.log(JSON.stringify({ heard, open, readsHeard }))`
-    expect(run(script)).toEqual({ heard: ['one', 'one', 'one'], open: 1, readsHeard: false })
-  })
+  // Past the methods of the channel, as where a runtime's own functions would.
+  const call = (one: Channel, method: 'subscribe' | 'unsubscribe', listener: () => void): unknown =>
+    Reflect.apply(Reflect.get(Reflect.getPrototypeOf(one)!, method) as () => unknown, one, [listener])
+  act()
+  for (const [one, listener] of listeners) call(one, 'subscribe', listener as () => void)
+  act()
+  expect([carrier.readsHeard, carrier.writesHeard]).toEqual([true, true])
+  for (const [one, listener] of listeners) call(one, 'unsubscribe', listener as () => void)
+  act()
+  expect(heard).toEqual(['source:read', 'source:write', 'source:read'])
+  expect(carrier).toMatchObject({ open: 1, readsHeard: isListenedTo, writesHeard: isListenedTo })
 })
