@@ -157,14 +157,18 @@ test('a second copy that finds the carrier counts nobody twice', async () => {
   expect(fields()).toEqual(ofReads(false))
 })
 
-test.each([
-  ['subscribe', (): void => {}, (): void => {}],
-  ['unsubscribe', undefined, (): void => {}],
-])('where %s goes round the channel, each read asks', async (_what, subscribing, unsubscribing) => {
-  const real = await import('node:diagnostics_channel')
-  const mocked = { ...real, subscribe: subscribing ?? subscribe, unsubscribe: unsubscribing }
+test.each(['subscribe', 'unsubscribe'])('where %s goes round the channel, each read asks', async (which) => {
+  const left: Array<() => void> = []
+  const mocked = {
+    ...(await import('node:diagnostics_channel')),
+    subscribe: which === 'subscribe' ? () => {} : subscribe,
+    unsubscribe: (...args: Parameters<typeof unsubscribe>) => void left.push(() => unsubscribe(...args)),
+  }
   vi.doMock('node:diagnostics_channel', () => mocked)
-  onTestFinished(() => void vi.doUnmock('node:diagnostics_channel'))
+  onTestFinished(() => {
+    vi.doUnmock('node:diagnostics_channel')
+    left.forEach((leave) => leave())
+  })
   const { copy, carrier } = await another('withepoch.carriers/1')
   const value = copy.cell(unique('asked'), 1)
   const heard: string[] = []
