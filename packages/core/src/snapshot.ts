@@ -134,11 +134,10 @@ export class Root {
   }
 
   /** Frees the name. Open epochs keep what they captured; later ones capture at first read. */
-  release(name: string, source: Source<unknown>): boolean {
-    if (this.#registered.get(name)?.source !== source) return false
+  release(name: string, source: Source<unknown>): void {
+    if (this.#registered.get(name)?.source !== source) return
     this.#unregister(name, source)
     if (source !== this.#replaced) this.#groupBySlot.get(source.slot)?.release()
-    return true
   }
 
   read(slot: number): unknown {
@@ -252,6 +251,7 @@ export class Root {
 
   removeGroup(group: Coherence): void {
     this.#groups.delete(group)
+    this.#patched = undefined // the groups that are left may be as they were, with one more put in
     for (const slot of group.slots) this.#groupBySlot.delete(slot)
   }
 

@@ -360,6 +360,37 @@ once('two groups are held each at its own state, and what is in none is live', (
   expect(seen).toEqual([1, 1, 5, 5, 2])
 })
 
+once('a group that agrees again without a write, and is released then, is not handed out any more', () => {
+  let limit = 1
+  const coherent = (x: number) => x <= limit
+  const [first, second] = [pairOfCells(), pairOfCells({ coherent })]
+  first.a.set(2)
+  second.a.set(5)
+  const seen = [second.read()] // both are held
+  limit = 5
+  publish(() => {}) // looks
+  second.pair.release()
+  seen.push(second.read(), first.read())
+  expect(seen).toEqual([
+    [1, 1],
+    [5, 1],
+    [1, 1],
+  ])
+})
+
+once('a group that is held at another state without a write in between is handed out at that', () => {
+  let limit = 1
+  const { a, read } = pairOfCells({ coherent: (x) => x <= limit })
+  a.set(5)
+  const seen = [read()]
+  for (limit of [5, 1]) publish(() => {}) // looks
+  seen.push(read())
+  expect(seen).toEqual([
+    [1, 1],
+    [5, 1],
+  ])
+})
+
 once('what is in no group goes on being captured anew while a group is held', () => {
   const { a, read } = pairOfCells()
   const free = cell(unique('free'), 1)
