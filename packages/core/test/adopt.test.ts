@@ -1671,6 +1671,18 @@ describe('a path', () => {
     })
   })
 
+  once('that is released while an epoch is open leaves its readers the container they have', () => {
+    const world: World = { state: { dir: '/a', other: 1 } }
+    const dir = adoptDir(world)
+    const other = adopt<number>(world, ['state', 'other'], { name: unique('other') })
+    adopted.push(other)
+    withEpoch(() => {
+      dir.release()
+      elsewhere(() => (world.state = { dir: '/b', other: 2 })) // nobody has looked since
+      expect([world.state!.dir, world.state!.other, other.live()]).toEqual(['/b', 1, 2])
+    })
+  })
+
   once('may be released by who is told that the container of another was replaced', () => {
     const world: World = { state: { dir: '/a', other: 1 } }
     const dir = adoptDir(world)

@@ -6,7 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Channel, channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { cell, memo, withEpoch } from 'withepoch'
+import { cell, configure, memo, withEpoch } from 'withepoch'
 import { uniqueNames } from './unique-name.js'
 
 interface Fields {
@@ -90,6 +90,35 @@ test.each([
     unsubscribe(name, listener)
     expect(fields()).toEqual(before)
   }
+})
+
+test('who remembers late readers listens to them, and no longer once that is taken back', () => {
+  const restore = configure({ lateReaders: true })
+  expect(fields()).toEqual(ofReads(true))
+  restore()
+  expect(fields()).toEqual(ofReads(false))
+})
+
+test('a tool may put its own function in the place of a channel’s, and put back what it found', () => {
+  const one = channel(READS[0]!)
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with the channel, and put back
+  const { subscribe: found } = one
+  const seen: unknown[] = []
+  one.subscribe = function (listener) {
+    seen.push(listener)
+    Reflect.apply(found, this, [listener])
+  }
+  onTestFinished(() => void (one.subscribe = found))
+  const listener = (): void => {}
+  subscribe(READS[0]!, listener)
+  expect([new Set(seen), fields()]).toEqual([new Set([listener]), ofReads(true)])
+  unsubscribe(READS[0]!, listener)
+  one.subscribe = found
+  const { length } = seen
+  subscribe(READS[0]!, listener)
+  expect([seen.length - length, fields()]).toEqual([0, ofReads(true)])
+  unsubscribe(READS[0]!, listener)
+  expect(fields()).toEqual(ofReads(false))
 })
 
 test('who listens within an epoch hears the next read, write, hit and miss, and none after', () => {

@@ -4,12 +4,16 @@
  * each row scans again. The five promises of the first fix, and those that it did not make.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { cell, memo, source, withEpoch } from 'withepoch'
 
 /** The program's own global, which the library did not make and cannot change. */
 const runtime: { workspaceDir: string | undefined } = { workspaceDir: '/main' }
 const workspaceDir = source('plugins.workspaceDir', () => runtime.workspaceDir)
+
+beforeEach(() => {
+  runtime.workspaceDir = '/main'
+})
 
 /** Another actor: sets the workspace on every turn of the event loop, until stopped. */
 function otherAgents(): () => void {

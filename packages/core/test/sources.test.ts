@@ -203,6 +203,17 @@ once('a write of the same value to a cell with a copy is none: nothing is copied
   expect([version(), copies]).toEqual(before)
 })
 
+once('a getter that goes on throwing the same is no change: no version is made', () => {
+  const failure = new Error('down')
+  const s = source(unique('down'), () => {
+    throw failure
+  })
+  const version = () => withEpoch({ ifNested: 'fresh' }, (epoch) => epoch.version)
+  const [first, second] = [version(), version()]
+  s.release()
+  expect(second).toBe(first)
+})
+
 once('a released cell can still be read and written through its handle', () => {
   const c = cell(unique('goneCell'), 1)
   c.release()

@@ -474,6 +474,9 @@ once('configure gives back what was set before, and refuses what it does not kno
   expect(refusal(writeOver)).toContain('WRITE_CONFLICT')
   configure({})()
   expect(refusal(writeOver)).toContain('WRITE_CONFLICT')
+  const unset = configure({ strict: undefined })
+  expect(refusal(writeOver)).toContain('WRITE_CONFLICT')
+  unset()
   outer()
   writeOver()
   const anyConfigure = configure as unknown as (settings: unknown) => unknown
@@ -596,6 +599,16 @@ once.each(['snapshot', 'repeatable-read', 'read-committed'] as const)(
     expect([made, copies]).toEqual(listened ? [isolation === 'snapshot' ? 2 : 1, 2] : [1, 1])
   },
 )
+
+once('a write is one copy, where nothing says whether another would differ', () => {
+  const copied: number[] = []
+  const c = cell(unique('copied'), { n: 1 }, { copy: ({ n }) => (copied.push(n), { n }) })
+  copied.length = 0
+  c.set({ n: 2 })
+  // Who listens is told the number of another copy.
+  const listened = channel('withepoch:source:write').hasSubscribers
+  expect(copied).toEqual(listened ? [2, 2] : [2])
+})
 
 once(
   'a repeatable-read cell that was written before the epoch is pinned at its first read all the same',
