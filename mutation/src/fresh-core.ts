@@ -4,7 +4,17 @@
  * has left open, and code that runs when the library is loaded is run, and mutated, each time. What else a file could
  * find of another's is put back.
  */
-import { TestRunner, vi } from 'vitest'
+import type { AsyncLocalStorage } from 'node:async_hooks'
+import { channel, type ChannelListener } from 'node:diagnostics_channel'
+import { inject, TestRunner, vi } from 'vitest'
+import { channels } from '../../packages/core/test/channel-names.js'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Stryker's: from when on the mutant is switched on. Absent while it only looks which tests run what. */
+    mutantActivation?: 'static' | 'runtime'
+  }
+}
 
 const CARRIER = 'withepoch.carrier'
 const CARRIERS = 'withepoch.carriers/1'
@@ -52,6 +62,22 @@ for (const event of EVENTS) {
   }
 }
 
+/** What Node keeps of who listens, while somebody does. */
+interface Active {
+  readonly _subscribers?: readonly ChannelListener[]
+  readonly _stores?: ReadonlyMap<AsyncLocalStorage<unknown>, unknown>
+}
+
+// A test that failed, or a core that a mutant kept from it, may not have taken its listeners back.
+for (const one of channels.map((name) => channel(name))) {
+  for (const method of ['subscribe', 'unsubscribe', 'bindStore', 'unbindStore'] as const) {
+    Reflect.deleteProperty(one, method) // the former core's
+  }
+  const { _subscribers: listeners = [], _stores: stores = new Map() } = one as Active
+  for (const listener of listeners) one.unsubscribe(listener)
+  for (const store of stores.keys()) one.unbindStore(store)
+}
+
 const file = ++thread.files
 // Channels belong to the thread, and know the carriers that are to be told of listeners by a symbol of their own.
 Symbol.for = (key) => {
@@ -62,8 +88,12 @@ vi.resetModules()
 
 // What runs while the library is loaded is mutated for the whole of a file. What a test file calls while its tests are
 // collected, or leaves to go on between two, is neither that nor any test's: those mutants are tried with their tests.
-const stryker = (globalThis as { __stryker__?: object }).__stryker__
-if (stryker !== undefined) Reflect.deleteProperty(stryker, 'currentTestId')
+const stryker = (globalThis as { __stryker__?: { activeMutant?: string | undefined } }).__stryker__
+if (stryker !== undefined) {
+  Reflect.deleteProperty(stryker, 'currentTestId')
+  // One that is not to be switched on before the tests would leave the last mutant of this thread on until then.
+  if (inject('mutantActivation') !== 'static') stryker.activeMutant = undefined
+}
 await import('../../packages/core/src/index.js')
 let testId: string | undefined
 if (stryker !== undefined) {
