@@ -460,6 +460,17 @@ once('a copied cell conflicts when its original was replaced', () => {
   expect(c.live()).toEqual(['c'])
 })
 
+once('nothing is described of a conflict that nobody listens to', () => {
+  const described = vi.fn<(value: number) => string>(String)
+  const c = cell(unique('c'), 1, { describe: described })
+  withEpoch(() => {
+    detach(() => c.set(2))
+    c.set(3)
+  })
+  // In the project that listens to everything it is.
+  expect(described.mock.calls.length > 0).toBe(channel('withepoch:source:write-conflict').hasSubscribers)
+})
+
 once('configure gives back what was set before, and refuses what it does not know', () => {
   const c = cell(unique('c'), 1)
   const writeOver = () =>
