@@ -544,6 +544,15 @@ once('a member that an epoch has captured stays as it is when another is read la
   })
 })
 
+once('a member that gives way to one of another isolation takes the group with it', () => {
+  const name = unique('a')
+  const [a, b] = [cell(name, 1), cell(unique('b'), 1)]
+  declare(unique('pair'), [a, b], { coherent: equal })
+  b.set(2)
+  const next = cell(name, 1, { ifRegistered: 'replace', isolation: 'repeatable-read' })
+  expect(withEpoch(() => [next.get(), b.get()])).toEqual([1, 2])
+})
+
 once('a member whose module is loaded again is asked through its new getter', () => {
   const name = unique('reloaded')
   const module = (dir: number) => source(name, () => dir, { ifRegistered: 'replace' })

@@ -271,6 +271,13 @@ describe('what is computed in an observed epoch', () => {
     expect(both(run)).toEqual({ pinned: [[1, 1], 1], observed: [[1, 2], 2] })
   })
 
+  test('by a derived is what the function returns, the very promise too', () => {
+    const promise = Promise.resolve(1)
+    const one = derived(() => promise)
+    observe()
+    expect(withEpoch(() => [one() === promise])).toEqual([true])
+  })
+
   test('by a derived is computed at each call, in the epoch itself, whose reads it makes', () => {
     const run = (): unknown => {
       const c = cell(unique('c'), 1)
