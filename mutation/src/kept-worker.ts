@@ -1,7 +1,8 @@
 /**
  * A worker thread that is kept from one mutant to the next, for starting one costs more than most mutants take. What a
  * test file could find of another's is made anew or put back by `fresh-core.ts`; a thread in which anything took long,
- * such as a test that hangs and may go on behind our back, is not kept, and none for more than `MOST_RUNS`.
+ * such as a test that hangs and may go on behind our back, is not kept, nor one in which the library was loaded with the
+ * mutant switched on, which may have fixed what cannot be put back, and none for more than `MOST_RUNS`.
  */
 import { type PoolOptions, type PoolRunnerInitializer, type PoolWorker, ThreadsPoolWorker } from 'vitest/node'
 
@@ -61,8 +62,9 @@ class KeptWorker implements PoolWorker {
     if (kept === undefined) return
     for (const [event, callback] of this.#listeners.splice(0)) kept.worker.off(event, callback)
     kept.runs++
+    const wasLoaded = this.#options.project.getProvidedContext().mutantActivation === 'static'
     const fresh = kept.runs < MOST_RUNS && Date.now() - this.#startedAt < LONGEST_RUN_MS
-    if (this.#asked && fresh && idle === undefined) idle = kept
+    if (this.#asked && fresh && !wasLoaded && idle === undefined) idle = kept
     else await kept.worker.stop()
   }
 
