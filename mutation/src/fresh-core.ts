@@ -18,6 +18,8 @@ declare module 'vitest' {
 
 const CARRIER = 'withepoch.carrier'
 const CARRIERS = 'withepoch.carriers/1'
+/** On which a core looks whether it hears of listeners. */
+const CHECKED = 'withepoch:listeners:check'
 const EVENTS = ['warning', 'unhandledRejection', 'uncaughtException']
 
 /** What is kept of a thread, from before its first test file. */
@@ -69,7 +71,7 @@ interface Active {
 }
 
 // A test that failed, or a core that a mutant kept from it, may not have taken its listeners back.
-for (const one of channels.map((name) => channel(name))) {
+for (const one of [...channels, CHECKED].map((name) => channel(name))) {
   for (const method of ['subscribe', 'unsubscribe', 'bindStore', 'unbindStore'] as const) {
     Reflect.deleteProperty(one, method) // the former core's
   }
