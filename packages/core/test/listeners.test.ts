@@ -101,21 +101,24 @@ test('who remembers late readers listens to them, and no longer once that is tak
   expect(fields()).toEqual(ofReads(false))
 })
 
-test('a tool may put its own function in the place of a channel’s, and put back what it found', () => {
+test.each<[how: string, put: (one: Channel, method: PropertyDescriptor) => void]>([
+  ['assigning', (one, { value }) => void (one.subscribe = value as Channel['subscribe'])],
+  ['defining', (one, method) => void Object.defineProperty(one, 'subscribe', method)],
+])('a tool may put its own function in the place of a channel’s by %s, and take it away', (_how, put) => {
   const one = channel(READS[0]!)
-  // oxlint-disable-next-line typescript/unbound-method -- it is called with the channel, and put back
-  const { subscribe: found } = one
+  const found = Object.getOwnPropertyDescriptor(one, 'subscribe')!
   const seen: unknown[] = []
-  one.subscribe = function (listener) {
+  function value(this: Channel, listener: () => void): unknown {
     seen.push(listener)
-    Reflect.apply(found, this, [listener])
+    return Reflect.apply(found.value as Channel['subscribe'], this, [listener])
   }
-  onTestFinished(() => void (one.subscribe = found))
+  put(one, { value, writable: true, configurable: true, enumerable: true })
+  onTestFinished(() => put(one, found))
   const listener = (): void => {}
   subscribe(READS[0]!, listener)
   expect([new Set(seen), fields()]).toEqual([new Set([listener]), ofReads(true)])
   unsubscribe(READS[0]!, listener)
-  one.subscribe = found
+  put(one, found)
   const { length } = seen
   subscribe(READS[0]!, listener)
   expect([seen.length - length, fields()]).toEqual([0, ofReads(true)])
@@ -214,7 +217,10 @@ test.each(['subscribe', 'unsubscribe'])('where %s goes round the channel, each r
   const mocked = {
     ...(await import('node:diagnostics_channel')),
     subscribe: which === 'subscribe' ? () => {} : subscribe,
-    unsubscribe: (...args: Parameters<typeof unsubscribe>) => void left.push(() => unsubscribe(...args)),
+    unsubscribe:
+      which === 'subscribe'
+        ? unsubscribe
+        : (...args: Parameters<typeof unsubscribe>) => void left.push(() => unsubscribe(...args)),
   }
   vi.doMock('node:diagnostics_channel', () => mocked)
   onTestFinished(() => {
