@@ -1,11 +1,11 @@
 /**
- * Two entries, so that a regression test can replay a schedule without fast-check being installed; what they share is
- * one chunk. The declarations come from `tsc -p tsconfig.build.json` after it.
+ * Three entries, so that a regression test can replay a schedule, and an adapter be held to the contract, without fast-check
+ * being installed; what they share is in chunks. The declarations come from `tsc -p tsconfig.build.json` after it.
  */
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/replay.ts'],
+  entry: { index: 'src/index.ts', replay: 'src/replay.ts', contract: 'src/contract/index.ts' },
   format: 'esm',
   target: 'node20',
   sourcemap: true,

@@ -1,0 +1,84 @@
+/**
+ * Opens an epoch when the server calls the listener, or Connect, Express or Koa the middleware; closes it when the response has
+ * emitted `close` (written to its end, or its client gone) and what the listener, or Koa's `next()`, returned has settled.
+ * Outside stay the server's own `connection` and `upgrade` events, and middleware that stands before this.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type EpochOptions, withEpoch } from 'withepoch'
+
+export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
+  /** The epoch's name. @default `GET /orders/:id` where the route is known already, else `GET /orders/…` */
+  name?: ((request: IncomingMessage) => string) | undefined
+}
+
+/** What a request's epoch is put around: a listener of `node:http`. It may be asynchronous. */
+export type Listener = (request: IncomingMessage, response: ServerResponse) => unknown
+
+/** What Koa's context has that is looked at. */
+export interface KoaContext {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+}
+
+export interface EpochMiddleware {
+  /** For `node:http` (then without `next`), Connect and Express. */
+  (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): void
+  /** For Koa. */
+  (context: KoaContext, next: () => Promise<unknown>): Promise<void>
+}
+
+/** What Express puts on a request, and @koa/router on a context, once the route is known. */
+interface Routed {
+  readonly baseUrl?: string
+  readonly route?: { readonly path?: unknown }
+  readonly matched?: ReadonlyArray<{ readonly path: unknown; readonly methods: readonly string[] }>
+}
+
+/**
+ * One epoch per HTTP request, fresh each time: whatever handles the request sees the globals as they were when it came in.
+ *
+ * Use it as the first middleware of Connect, Express or Koa, or around a listener of `node:http`. The epoch is open until the
+ * response is written or its client has gone, and `signal` of the epoch aborts then.
+ *
+ * **Caveat** Connect and Express do not tell when a handler is done: one that goes on after the response has closed reads live
+ * values, and the process is told of late reads. Give it a lease: `getEpoch().waitUntil(promise)`.
+ *
+ * @param listener for `node:http`: what is run inside. Middleware has none.
+ * @throws INVALID_ARGUMENT at the first request, when an option is not what it must be.
+ * @example
+ * import { createServer } from 'node:http'
+ * const locale = cell('docs.http.locale', 'en')
+ * const server = createServer(epochPerRequest((_request, response) => response.end(locale.get())))
+ * typeof server.listen // => 'function'
+ */
+export function epochPerRequest(options?: RequestOptions): EpochMiddleware
+export function epochPerRequest(listener: Listener, options?: RequestOptions): Listener
+export function epochPerRequest(first?: Listener | RequestOptions, second?: RequestOptions): unknown {
+  const listener = typeof first === 'function' ? first : undefined
+  const { name = routeOf, ...others } = (typeof first === 'function' ? second : first) ?? {}
+  return function inEpoch(
+    ...[one, two, three]: [IncomingMessage | KoaContext, unknown, (() => void)?]
+  ): unknown {
+    const [request, response] =
+      'req' in one && typeof two === 'function'
+        ? [one.req, one.res]
+        : [one as IncomingMessage, two as ServerResponse]
+    const routed = one as Routed
+    return withEpoch({ ...others, name: name(request, routed), ifNested: 'fresh' }, (epoch) => {
+      epoch.waitUntil(closeOf(response))
+      return listener === undefined ? (three ?? (two as () => unknown))() : listener(request, response)
+    })
+  }
+}
+
+/** Settles when no more will be written to it: `close` comes after `finish`, and where the client has gone. */
+function closeOf(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => void response.once('close', resolve))
+}
+
+function routeOf({ method, url }: IncomingMessage, { route, baseUrl, matched }: Routed = {}): string {
+  const path = matched?.findLast(({ methods }) => methods.length > 0)?.path ?? route?.path
+  if (typeof path === 'string') return `${method} ${baseUrl ?? ''}${path}`
+  const [, first = '', rest] = /^\/([^/?#]*)(\/[^/?#])?/.exec(url ?? '') ?? []
+  return `${method} /${first}${rest === undefined ? '' : '/…'}`
+}
