@@ -12,9 +12,6 @@ import { type Client, clientOf } from './client.js'
 import type { Connection, Door, Served, StreamRoute } from './door.js'
 import { type Seen, Service } from './service.js'
 
-/** How long what must happen may take; it only bounds a hang. */
-const PATIENCE_MS = 20_000
-
 /** How long a case may take; longer than the many calls take on a busy machine. */
 const CASE_MS = 120_000
 
@@ -29,6 +26,8 @@ class Stage {
   readonly #door: Door
   readonly #opened: Array<{ id: number; name: string }>
   readonly #open: Set<number>
+  /** How long what must happen may take; it only bounds a hang. */
+  readonly #patienceMs: number
 
   constructor(
     door: Door,
@@ -36,6 +35,7 @@ class Stage {
     served: Served,
     opened: Array<{ id: number; name: string }>,
     open: Set<number>,
+    patienceMs: number,
   ) {
     this.#door = door
     this.service = service
@@ -43,6 +43,7 @@ class Stage {
     this.client = clientOf(served, door.name)
     this.#opened = opened
     this.#open = open
+    this.#patienceMs = patienceMs
   }
 
   nameOf(route: string): string {
@@ -79,16 +80,24 @@ class Stage {
     return [...this.#open]
   }
 
+  async until(holds: () => boolean, what: () => string): Promise<void> {
+    const end = performance.now() + this.#patienceMs
+    while (!holds()) {
+      if (performance.now() > end) assert.fail(what())
+      await turn()
+    }
+  }
+
   /** Waits until that epoch has closed. */
   async closed(id: number): Promise<void> {
-    await until(
+    await this.until(
       () => !this.#open.has(id),
       () => `epoch #${id} is still open`,
     )
   }
 
   async noneOpen(): Promise<void> {
-    await until(
+    await this.until(
       () => this.#open.size === 0,
       () =>
         `still open: ${this.openIds()
@@ -105,14 +114,6 @@ function seenIn(answer: unknown): Seen {
     `an answer of the handler, got ${JSON.stringify(answer)?.slice(0, 200)}`,
   )
   return seen
-}
-
-async function until(holds: () => boolean, what: () => string): Promise<void> {
-  const end = performance.now() + PATIENCE_MS
-  while (!holds()) {
-    if (performance.now() > end) assert.fail(what())
-    await turn()
-  }
 }
 
 async function inTime(work: Promise<void>, ms: number): Promise<void> {
@@ -371,7 +372,7 @@ export const CASES = {
     try {
       socket.pause()
       socket.write('GET /long HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
-      await until(
+      await stage.until(
         () => (stage.service.returned.get('long') ?? 0) > before,
         () => 'the handler was not called',
       )
@@ -443,7 +444,7 @@ function closedOnce(served: Served): Served {
 }
 
 /** Plays one case on a server of its own; at its end no epoch is open. */
-export async function play(door: Door, title: Title, calls: number): Promise<void> {
+export async function play(door: Door, title: Title, calls: number, patienceMs: number): Promise<void> {
   const opened: Array<{ id: number; name: string }> = []
   const open = new Set<number>()
   const onOpen = (event: unknown): void => {
@@ -458,7 +459,7 @@ export async function play(door: Door, title: Title, calls: number): Promise<voi
   const service = new Service()
   try {
     const served = closedOnce(await door.start(service.routes))
-    const stage = new Stage(door, service, served, opened, open)
+    const stage = new Stage(door, service, served, opened, open, patienceMs)
     try {
       await inTime(CASES[title](stage, door, calls), CASE_MS)
       await stage.noneOpen()
@@ -466,7 +467,7 @@ export async function play(door: Door, title: Title, calls: number): Promise<voi
       await stage.client.close()
       await served.close()
     }
-    await assertNoOpenEpochs({ withinMs: PATIENCE_MS })
+    await assertNoOpenEpochs({ withinMs: patienceMs })
   } finally {
     unsubscribe('withepoch:epoch:open', onOpen)
     unsubscribe('withepoch:epoch:close', onClose)

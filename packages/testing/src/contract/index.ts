@@ -13,6 +13,8 @@ export type { AnswerRoute, BrokenRoute, Connection, Door, Route, Served, StreamR
 export interface ContractOptions {
   /** How many calls the case of many makes. @default 2000 */
   readonly calls?: number | undefined
+  /** Milliseconds to wait for what has to happen, such as an epoch's end. @default 20000 */
+  readonly patienceMs?: number | undefined
 }
 
 /** One case of the contract, for one adapter. */
@@ -21,7 +23,7 @@ export interface ContractCase {
   /** Why this adapter does not have it, or cannot keep it; then there is nothing to run. */
   readonly without: string | undefined
   /** Resolves when the adapter keeps it. @throws AssertionError when it does not, and what the server throws. */
-  run(): Promise<void>
+  readonly run: () => Promise<void>
 }
 
 /**
@@ -46,8 +48,9 @@ export function contract(door: Door, options: ContractOptions = {}): ContractCas
   if (typeof door.name !== 'string' || door.name === '')
     refuse(call, `door.name must be a word, got ${kindOf(door.name)}.`)
   requireFunction((door as { start: unknown }).start, call, 'door.start')
-  requireKnown(options, call, ['calls'])
+  requireKnown(options, call, ['calls', 'patienceMs'])
   requireCount(options.calls, call, 'calls', 1)
+  requireCount(options.patienceMs, call, 'patienceMs', 1)
   for (const [title, reason] of Object.entries(door.without ?? {})) {
     if (!Object.hasOwn(CASES, title)) refuse(call, `door.without names "${title}", which is no case.`)
     if (typeof reason !== 'string' || reason === '') refuse(call, `door.without["${title}"] must say why.`)
@@ -55,6 +58,6 @@ export function contract(door: Door, options: ContractOptions = {}): ContractCas
   return (Object.keys(CASES) as Title[]).map((title) => ({
     title,
     without: door.without?.[title],
-    run: () => play(door, title, options.calls ?? 2000),
+    run: () => play(door, title, options.calls ?? 2000, options.patienceMs ?? 20_000),
   }))
 }
