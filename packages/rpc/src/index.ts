@@ -9,7 +9,7 @@ export interface CallOptions extends Pick<EpochOptions, 'values' | 'writes' | 'm
 
 export interface DispatchOptions<D extends Handler = Handler> extends CallOptions {
   /** The epoch's name, of what the dispatcher is called with: `(request) => request.method`. */
-  name: (...args: Parameters<D>) => unknown
+  name: (...args: Parameters<D>) => string | undefined
 }
 
 /** What can be wrapped: any function. */
