@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import * as core from 'withepoch'
 import * as fc from 'fast-check'
+import { contract } from '../../testing/src/contract/index.js'
 import * as kit from '../../testing/src/index.js'
 import * as diagnostics from '../src/diagnostics.js'
 import { EPOCH_ERROR_CODES } from '../src/errors.js'
@@ -135,6 +136,14 @@ describe('coverage', () => {
       ([, name]) => name!,
     )
     expect(listed.toSorted()).toEqual(channels.toSorted())
+  })
+
+  test('adapters.md has a row for each case of the contract, in their order', () => {
+    const start = () => Promise.reject(new Error('no server is needed'))
+    const titles = contract({ name: 'of any adapter', start }).map(({ title }) => title)
+    const [, section] = read('docs/adapters.md').split(/^## The contract$|^<!-- contract: made by/m)
+    const rows = Array.from(section!.matchAll(/^\| (.*?) \|/gm), ([, title]) => title)
+    expect(rows.slice(rows.indexOf('case') + 1)).toEqual(titles)
   })
 
   test('architecture.md has the source files in an order in which a file imports only files to its left', () => {
