@@ -63,7 +63,7 @@ class HttpClient implements Client {
     let rest = ''
     for await (const text of response as AsyncIterable<string>) {
       // Each chunk is a JSON object; where one ends and the next begins is for the transport to say, or not.
-      const parts = (rest + text).replaceAll(/^data: ?|\n/gm, '').split(/(?<=\})(?=\{)/)
+      const parts = (rest + text).replaceAll(/^(?:data: ?|id:.*)|\n/gm, '').split(/(?<=\})(?=\{)/)
       rest = ''
       for (const part of parts) {
         if (part.endsWith('}')) yield part
