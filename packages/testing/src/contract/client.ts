@@ -34,7 +34,7 @@ export function clientOf(served: Served, door: string): Client {
 }
 
 /** An answer with a status of 400 or more. */
-export class AnswerError extends Error {
+class AnswerError extends Error {
   readonly status: number
 
   constructor(status: number, text: string) {

@@ -91,7 +91,7 @@ async function main(): Promise<number> {
   }
   if (options.docs) {
     const on = [...lines.keys()].map((line) => line.replace('node-', '')).join(', ')
-    const measured = `Run on ${new Date().toISOString().slice(0, 10)} with ${options.calls} calls in the case of many, on Node ${on}: every cell that says yes held on each.`
+    const measured = `Run on ${new Date().toISOString().slice(0, 10)} with ${Number(options.calls).toLocaleString('en')} calls in the case of many, on Node ${on}: every cell that says yes held on each.`
     writeFileSync(docsFile, documented(readFileSync(docsFile, 'utf8'), await allDoors(), measured))
   }
   const passed = outcomes.filter((outcome) => outcome.passed === true)
