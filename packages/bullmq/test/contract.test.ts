@@ -1,0 +1,9 @@
+/** The adapter keeps the contract, on a real queue. */
+import { contract } from '@withepoch/testing/contract'
+import { describe, test } from 'vitest'
+import { doors } from './doors.js'
+import { redisServer } from './redis.js'
+
+describe.skipIf(redisServer === undefined).each(doors)('$name', (door) => {
+  for (const { title, without, run } of contract(door)) test.skipIf(without)(title, run)
+})
