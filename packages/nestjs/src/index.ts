@@ -61,15 +61,12 @@ export function epochPerRequest(options: RequestOptions = {}): NestInterceptor &
   function decorate(target: object, key: string | symbol, descriptor?: PropertyDescriptor): unknown {
     if (descriptor === undefined) return interceptor // `new`: what Nest does with a function that is given as an interceptor
     const method = descriptor.value as (...args: unknown[]) => unknown
-    const fresh = {
-      ...others,
-      name: typeof name === 'string' ? name : `${target.constructor.name}.${String(key)}`,
-      ifNested: 'fresh',
-    } as const
+    const called = typeof name === 'string' ? name : `${target.constructor.name}.${String(key)}`
     function inEpoch(this: unknown, ...args: unknown[]): unknown {
       const epoch = tryGetEpoch()
       // Where the interceptor was before, this holds its epoch until the method is done, also without its client.
-      const entry = epoch !== undefined && intercepted.has(epoch) ? {} : fresh
+      const isInside = epoch !== undefined && intercepted.has(epoch)
+      const entry: EpochOptions = isInside ? {} : { ...others, name: called, ifNested: 'fresh' }
       return withEpoch(entry, () => Reflect.apply(method, this, args))
     }
     // Nest looks up metadata by the function, and on its prototypes, and by its name.

@@ -1,7 +1,7 @@
 /** What the contract does not show of handlers: names, single handlers, streams of all kinds, clients that go early, no doors. */
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Controller, Get, Sse, type Type, UseGuards, UseInterceptors } from '@nestjs/common'
+import { Controller, Get, Param, Sse, type Type, UseGuards, UseInterceptors } from '@nestjs/common'
 import { ExternalContextCreator } from '@nestjs/core'
 import {
   ClientProxyFactory,
@@ -107,16 +107,19 @@ test('messages are named after their pattern, events too', async () => {
   }
 })
 
-test('guards run outside; inside where the middleware of @withepoch/http stands before Nest', async () => {
+test('guards run outside and pipes inside; both inside where the middleware of @withepoch/http stands before Nest', async () => {
   const guarded: Array<string | undefined> = []
   const guard = { canActivate: () => guarded.push(tryGetEpoch()?.name) > 0 }
-  const controllers = [namesOf(Get('names/:id'), UseGuards(guard))]
+  const pipe = { transform: (value: unknown) => [guarded.push(tryGetEpoch()?.name), value] }
+  const names = namesOf(Get('names/:id'), UseGuards(guard))
+  Param('id', pipe)(names.prototype as object, 'show', 0)
+  const controllers = [names]
   const inner = await serve({ controllers }, (app) => app.useGlobalInterceptors(epochPerRequest()))
   const outer = await serve({ controllers }, (app) => app.use(epochOfHttp()))
   try {
     expect(await text(`${inner.url}/names/7`)).toBe('GET /names/:id')
     expect(await text(`${outer.url}/names/7`)).toBe('GET /names/…')
-    expect(guarded).toEqual([undefined, 'GET /names/…'])
+    expect(guarded).toEqual([undefined, 'GET /names/:id', 'GET /names/…', 'GET /names/…'])
   } finally {
     await inner.app.close()
     await outer.app.close()
