@@ -16,10 +16,14 @@ const core = JSON.parse(readFileSync(pathTo('packages/core/package.json'), 'utf8
 /**
  * `withepoch` and `@withepoch/*` mean the source files, as the `paths` of tsconfig.json say. Made anew for each
  * project: vitest takes the entries out of the `define` that it is given, so a shared one serves only the first.
+ * Of the two builds of `graphql`, which refuse each other's schemas, it is the one that Node gives everybody else.
  */
 const fromSource = () => ({
   define: { __VERSION__: JSON.stringify(core.version) },
-  resolve: { tsconfigPaths: true },
+  resolve: {
+    tsconfigPaths: true,
+    alias: [{ find: /^graphql$/, replacement: pathTo('node_modules/graphql/index.js') }],
+  },
 })
 const fromDist = { resolve: { alias: { withepoch: pathTo('packages/core/dist/index.js') } } }
 

@@ -1,0 +1,137 @@
+/**
+ * Opens an epoch when an operation is executed: in Yoga and envelop around `execute`, in Apollo as the executor of its gateway;
+ * closes it when the result is there, of one that is delivered incrementally when it has ended. A subscription has one while it
+ * is set up, and one for each event. Outside stay parsing, validation, the making of the context, and a subscription's source.
+ */
+import {
+  createSourceEventStream,
+  execute,
+  type ExecutionArgs,
+  type ExecutionResult,
+  getOperationAST,
+  type GraphQLSchema,
+  isSchema,
+  type OperationDefinitionNode,
+  printSchema,
+} from 'graphql'
+import { detach, type EpochOptions, withEpoch } from 'withepoch'
+
+export interface OperationOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
+  /** The epoch's name. @default the operation's name, else its kind and first field: `query orders` */
+  name?: ((operation: OperationDefinitionNode) => string) | undefined
+}
+
+type Run = (args: ExecutionArgs) => unknown
+
+/** A plugin of Yoga, and of envelop: what it has and is not named here is left alone. */
+export interface EpochPlugin {
+  onExecute(hook: { readonly executeFn: Run; setExecuteFn(run: Run): void }): void
+  onSubscribe(hook: { setSubscribeFn(run: Run): void }): void
+}
+
+/** What Apollo Server asks of a gateway, and what of its request is looked at. */
+export interface EpochGateway {
+  onSchemaLoadOrUpdate(
+    callback: (loaded: { apiSchema: GraphQLSchema; coreSupergraphSdl: string }) => void,
+  ): () => void
+  load(): Promise<{ executor(request: GatewayRequest): Promise<ExecutionResult> }>
+  stop(): Promise<void>
+}
+
+export interface GatewayRequest extends Pick<ExecutionArgs, 'schema' | 'document'> {
+  readonly context: unknown
+  readonly request: { readonly variables?: Record<string, unknown>; readonly operationName?: string }
+}
+
+/**
+ * One epoch per GraphQL operation, fresh each time: all its resolvers see one world, however many there are and however long they
+ * wait. In a batch each operation has its own; a subscription has one for each event.
+ *
+ * Use it as a plugin of GraphQL Yoga or of envelop. Apollo's plugins cannot put anything around the execution, so there give it
+ * the schema, and give Apollo what it returns as its `gateway`.
+ *
+ * **Caveat** A subscription's source, what its field's `subscribe` returns, is no part of any epoch: it reads live values.
+ *
+ * @param schema for Apollo Server: what is executed. Plugins have none.
+ * @throws INVALID_ARGUMENT at the first operation, as its error, when an option is not what it must be.
+ * @example
+ * import { ApolloServer } from '@apollo/server'
+ * import { buildSchema } from 'graphql'
+ * import { createYoga } from 'graphql-yoga'
+ * const schema = buildSchema('type Query { locale: String }')
+ * const yoga = createYoga({ schema, plugins: [epochPerOperation()] })
+ * const apollo = new ApolloServer({ gateway: epochPerOperation(schema) })
+ */
+export function epochPerOperation(options?: OperationOptions): EpochPlugin
+export function epochPerOperation(schema: GraphQLSchema, options?: OperationOptions): EpochGateway
+export function epochPerOperation(
+  first?: GraphQLSchema | OperationOptions,
+  second?: OperationOptions,
+): EpochPlugin | EpochGateway {
+  const schema = isSchema(first) ? first : undefined
+  const { name = nameOf, ...others } = (isSchema(first) ? second : first) ?? {}
+  const inEpoch = <R>(args: ExecutionArgs, run: () => R): R => {
+    const operation = getOperationAST(args.document, args.operationName) // none: then the execution says so
+    return withEpoch({ ...others, name: operation ? name(operation) : undefined, ifNested: 'fresh' }, run)
+  }
+  if (schema !== undefined) {
+    const executor = async ({ request, context, ...rest }: GatewayRequest): Promise<ExecutionResult> => {
+      const { variables: variableValues, operationName } = request
+      const args = {
+        schema: rest.schema,
+        document: rest.document,
+        contextValue: context,
+        variableValues,
+        operationName,
+      }
+      return inEpoch(args, () => execute(args))
+    }
+    return {
+      onSchemaLoadOrUpdate(callback) {
+        callback({ apiSchema: schema, coreSupergraphSdl: printSchema(schema) })
+        return () => {}
+      },
+      load: async () => ({ executor }),
+      stop: async () => {},
+    }
+  }
+  return {
+    onExecute(hook) {
+      const { executeFn } = hook
+      hook.setExecuteFn((args) => inEpoch(args, () => executeFn(args)))
+    },
+    onSubscribe(hook) {
+      hook.setSubscribeFn(async (args) => {
+        // In an object, or the epoch would be held until the source has ended.
+        const { source } = await inEpoch(args, async () => ({ source: await createSourceEventStream(args) }))
+        if (!(Symbol.asyncIterator in source)) return source // what went wrong
+        return answersTo(source, (payload) => inEpoch(args, () => execute({ ...args, rootValue: payload })))
+      })
+    },
+  }
+}
+
+/** As graphql's own `subscribe` has it. No generator: that would not end while it waits for an event. */
+function answersTo(
+  source: AsyncIterable<unknown>,
+  answer: (payload: unknown) => unknown,
+): AsyncIterableIterator<unknown> {
+  const events = detach(() => source[Symbol.asyncIterator]())
+  return {
+    [Symbol.asyncIterator]() {
+      return this
+    },
+    async next() {
+      const event = await detach(() => events.next())
+      return event.done === true ? event : { value: await answer(event.value), done: false }
+    },
+    async return(value?: unknown) {
+      return (await detach(() => events.return?.(value))) ?? { value, done: true }
+    },
+  }
+}
+
+function nameOf({ name, operation, selectionSet }: OperationDefinitionNode): string {
+  const [first] = selectionSet.selections
+  return name?.value ?? (first?.kind === 'Field' ? `${operation} ${first.name.value}` : operation)
+}
