@@ -71,9 +71,9 @@ export function epochPerRequest(first?: Listener | RequestOptions, second?: Requ
   }
 }
 
-/** Settles when no more will be written to it: `close` comes after `finish`, and where the client has gone. */
+/** Settles when no more will be written to it. The client may have gone before, while middleware waited. */
 function closeOf(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => void response.once('close', resolve))
+  return new Promise((resolve) => void (response.closed ? resolve() : response.once('close', resolve)))
 }
 
 function routeOf({ method, url }: IncomingMessage, { route, baseUrl, matched }: Routed = {}): string {

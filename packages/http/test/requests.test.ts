@@ -1,0 +1,102 @@
+/** What the contract does not show of the adapter: names in a route, options, and a client that had gone before. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import express from 'express'
+import { assertNoOpenEpochs } from '@withepoch/testing'
+import { cell, getEpoch } from 'withepoch'
+import { afterEach, expect, test } from 'vitest'
+import { epochPerRequest } from '../src/index.js'
+
+const servers: Server[] = []
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+  }
+})
+
+async function serve(
+  listener: (request: IncomingMessage, response: ServerResponse) => unknown,
+): Promise<string> {
+  const server = createServer((request, response) => void listener(request, response)).listen(0, '127.0.0.1')
+  servers.push(server)
+  await once(server, 'listening')
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+test('in a route of Express the epoch is named after it, with the path at which its router is mounted', async () => {
+  const names: string[] = []
+  const note = (_request: express.Request, response: express.Response): void => {
+    names.push(getEpoch().name)
+    response.end()
+  }
+  const router = express.Router().get('/:id', epochPerRequest(), note)
+  const app = express().get('/orders/:id', epochPerRequest(), note).use('/carts', router)
+  const url = await serve(app)
+  await fetch(`${url}/orders/7`)
+  await fetch(`${url}/carts/7`)
+  expect(names).toEqual(['GET /orders/:id', 'GET /carts/:id'])
+})
+
+test('elsewhere it is the method and the first part of the path, or what `name` says', async () => {
+  const names: string[] = []
+  const note = (_request: IncomingMessage, response: ServerResponse): void => {
+    names.push(getEpoch().name)
+    response.end()
+  }
+  const url = await serve(epochPerRequest(note))
+  await fetch(`${url}/orders/7?secret=1`, { method: 'POST' })
+  await fetch(url)
+  const named = await serve(epochPerRequest(note, { name: ({ headers }) => `by ${headers['x-by']}` }))
+  await fetch(named, { headers: { 'x-by': 'name' } })
+  expect(names).toEqual(['POST /orders/…', 'GET /', 'by name'])
+})
+
+test('options are those of withEpoch, and a wrong one is said at the first request', async () => {
+  const locale = cell('http.requests.locale', 'en')
+  const url = await serve(
+    epochPerRequest((_request, response) => response.end(locale.get()), { values: [[locale, 'fr']] }),
+  )
+  expect(await (await fetch(url)).text()).toBe('fr')
+  const call = epochPerRequest((_request, response) => response.end(), { writes: 'never' as never })
+  let refused: unknown
+  const wrong = await serve((request, response) => {
+    try {
+      call(request, response)
+    } catch (error) {
+      refused = error
+      response.end()
+    }
+  })
+  await fetch(wrong)
+  expect(refused).toMatchObject({ code: 'INVALID_ARGUMENT' })
+})
+
+test('a client that had gone before the epoch was opened leaves none open', async () => {
+  let enter = (): void => {}
+  const opened = new Promise<void>((resolve) => {
+    const inEpoch = epochPerRequest((_request, _response) => resolve())
+    enter = () => inEpoch(seen!.request, seen!.response)
+  })
+  let seen: { request: IncomingMessage; response: ServerResponse } | undefined
+  const closed = new Promise<void>((resolve) => {
+    void serve((request, response) => {
+      seen = { request, response }
+      response.once('close', resolve)
+    }).then((url) => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1')
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      void until(() => seen !== undefined).then(() => socket.destroy())
+    })
+  })
+  await closed
+  enter() // middleware that waited goes on
+  await opened
+  await assertNoOpenEpochs({ withinMs: 1000 })
+})
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+}
