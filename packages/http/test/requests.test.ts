@@ -49,7 +49,7 @@ test('elsewhere it is the method and the first part of the path, or what `name` 
   const url = await serve(epochPerRequest(note))
   await fetch(`${url}/orders/7?secret=1`, { method: 'POST' })
   await fetch(url)
-  const named = await serve(epochPerRequest(note, { name: ({ headers }) => `by ${headers['x-by']}` }))
+  const named = await serve(epochPerRequest(note, { name: ({ headers }) => `by ${String(headers['x-by'])}` }))
   await fetch(named, { headers: { 'x-by': 'name' } })
   expect(names).toEqual(['POST /orders/…', 'GET /', 'by name'])
 })
@@ -94,7 +94,7 @@ test('a client that had gone before the epoch was opened leaves none open', asyn
   await closed
   enter() // middleware that waited goes on
   await opened
-  await assertNoOpenEpochs({ withinMs: 1000 })
+  await expect(assertNoOpenEpochs({ withinMs: 1000 })).resolves.toBeUndefined()
 })
 
 async function until(holds: () => boolean): Promise<void> {

@@ -56,7 +56,7 @@ test('each call of a batch has an epoch of its own, named after the path', async
   const link = httpBatchLink({
     url,
     fetch: (to, init) => {
-      requests.push(String(to))
+      requests.push(to as string)
       return fetch(to as string, init as RequestInit)
     },
   })
