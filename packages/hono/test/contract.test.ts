@@ -1,0 +1,8 @@
+/** The adapter keeps the contract, on Hono. */
+import { contract } from '@withepoch/testing/contract'
+import { describe, test } from 'vitest'
+import { doors } from './doors.js'
+
+describe.each(doors)('$name', (door) => {
+  for (const { title, without, run } of contract(door)) test.skipIf(without)(title, run)
+})
