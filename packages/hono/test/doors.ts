@@ -18,13 +18,25 @@ function handlerOf(route: Route) {
   return async (c: Context): Promise<Response> => {
     if (route.kind === 'broken') return route.handle()
     // Pulled by the server, outside of the handler.
-    if (route.kind === 'stream') return new Response(ReadableStream.from(encoded(route.handle())))
+    if (route.kind === 'stream') return new Response(streamOf(encoded(route.handle())))
     if (route.kind === 'events')
       return streamSSE(c, async (stream) => {
         for await (const data of route.handle()) await stream.writeSSE({ data })
       })
     return c.json(await route.handle(await inputOf(route, c)))
   }
+}
+
+/** As `ReadableStream.from`, which not all the libraries' types know. */
+function streamOf(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await chunks.next()
+      if (done === true) controller.close()
+      else controller.enqueue(value)
+    },
+    cancel: async () => void (await chunks.return(undefined)),
+  })
 }
 
 async function* encoded(chunks: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
