@@ -18,6 +18,7 @@ queue.once('error', (error) => {
 })
 await queue.waitUntilReady()
 const events = new QueueEvents('mails', { connection })
+await events.waitUntilReady() // it hears what happens from then on
 const send = epochPerJob(async (job) => {
   const before = sender.get()
   mail.dispatchEvent(new Event('started'))
