@@ -1,11 +1,11 @@
 /** Real servers with the adapter in them, for the contract: GraphQL Yoga on `node:http`, and Apollo's standalone server. */
 import { Agent, createServer, type IncomingMessage, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server'
 import { startStandaloneServer } from '@apollo/server/standalone'
 import type { Connection, Door, Route, Served, StreamRoute } from '@withepoch/testing/contract'
 import { type GraphQLFieldResolver, type GraphQLSchema, getOperationAST, Kind } from 'graphql'
 import { createSchema, createYoga, type Plugin } from 'graphql-yoga'
+import { listening } from '../../testing/test/contract/listening.js'
 import { epochPerOperation } from '../src/index.js'
 
 const NO_RESPONSE =
@@ -153,15 +153,8 @@ export async function serveYoga(
   options: Parameters<typeof createYoga>[0],
 ): Promise<{ url: string; close: () => Promise<void> }> {
   const server = createServer(createYoga({ logging: false, graphiql: false, ...options }))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
-    close: () =>
-      new Promise((resolve, reject) => {
-        server.close((error) => (error === undefined ? resolve() : reject(error)))
-        server.closeAllConnections()
-      }),
-  }
+  const { url, close } = await listening(server)
+  return { url: `${url}/graphql`, close }
 }
 
 const yoga: Door = {

@@ -1,11 +1,10 @@
 /** Real servers with the adapter in them, for the contract: `node:http`, Connect, Express 4 and 5, Koa. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import multerOfKoa from '@koa/multer'
 import Router from '@koa/router'
-import type { Door, Route, Served } from '@withepoch/testing/contract'
+import type { Door, Route } from '@withepoch/testing/contract'
 import busboy from 'busboy'
 import connect from 'connect'
 import express from 'express'
@@ -14,6 +13,7 @@ import Koa from 'koa'
 import bodyParser from 'koa-bodyparser'
 import multer from 'multer'
 import { bindIterable } from 'withepoch'
+import { listening } from '../../testing/test/contract/listening.js'
 import { epochPerRequest } from '../src/index.js'
 
 const NOT_KNOWN =
@@ -25,18 +25,6 @@ const GOES_ON =
 const NAMED = 'it is named after the route'
 const SOCKET = 'a WebSocket: an epoch for each message, also for two at once'
 const PINNED = 'and the handler that goes on without its client is pinned to its end'
-
-async function served(server: Server): Promise<Served> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve, reject) => {
-        server.close((error) => (error === undefined ? resolve() : reject(error)))
-        server.closeAllConnections()
-      }),
-  }
-}
 
 /** What a route does with a request whose body, if any, has been read. */
 async function answer(route: Route, input: unknown, response: ServerResponse): Promise<void> {
@@ -86,7 +74,7 @@ const node: Door = {
   name: 'http (node:http)',
   without: { [NAMED]: 'There are no routes, only URLs. Say `name`.', [SOCKET]: NO_SOCKET },
   start: (routes) =>
-    served(
+    listening(
       createServer(
         epochPerRequest(async (request, response) => {
           try {
@@ -116,7 +104,7 @@ const connects: Door = {
         .then((input) => answer(route, input, response))
         .catch(next)
     })
-    return served(createServer(app))
+    return listening(createServer(app))
   },
 }
 
@@ -140,7 +128,7 @@ function expressDoor(name: string, make: typeof express): Door {
           answer(route, request.file?.buffer.toString() ?? input, response).catch(next)
         })
       }
-      return served(createServer(app))
+      return listening(createServer(app))
     },
   }
 }
@@ -173,7 +161,7 @@ const koa: Door = {
       ] as never)
     }
     app.use(router.routes())
-    return served(createServer((request, response) => void app.callback()(request, response)))
+    return listening(createServer((request, response) => void app.callback()(request, response)))
   },
 }
 

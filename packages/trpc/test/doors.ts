@@ -1,6 +1,5 @@
 /** Real servers with the adapter in them, for the contract: tRPC's standalone HTTP server, and its WebSockets. */
 import { Agent, createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import {
   createTRPCUntypedClient,
@@ -20,6 +19,7 @@ import { applyWSSHandler } from '@trpc/server/adapters/ws'
 import type { Connection, Door, Route, Served, StreamRoute } from '@withepoch/testing/contract'
 import { EventSource } from 'eventsource'
 import { WebSocket, WebSocketServer } from 'ws'
+import { type Listening, listening } from '../../testing/test/contract/listening.js'
 import { epochPerCall } from '../src/index.js'
 
 type Client = TRPCUntypedClient<AnyTRPCRouter>
@@ -100,20 +100,6 @@ function fetchOver(agent: Agent) {
     })
 }
 
-async function listen(
-  server: ReturnType<typeof createServer>,
-): Promise<{ port: number; close: () => Promise<void> }> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve, reject) => {
-        server.close((error) => (error === undefined ? resolve() : reject(error)))
-        server.closeAllConnections()
-      }),
-  }
-}
-
 /** The links of a client that calls over HTTP, each kind of call by the one that is for it. */
 export function linksTo(url: string): TRPCLink<AnyTRPCRouter>[] {
   return [
@@ -129,9 +115,8 @@ export function linksTo(url: string): TRPCLink<AnyTRPCRouter>[] {
   ]
 }
 
-export async function serveHttp(router: AnyTRPCRouter): Promise<{ url: string; close: () => Promise<void> }> {
-  const { port, close } = await listen(createServer(createHTTPHandler({ router })))
-  return { url: `http://127.0.0.1:${port}`, close }
+export function serveHttp(router: AnyTRPCRouter): Promise<Listening> {
+  return listening(createServer(createHTTPHandler({ router })))
 }
 
 const standalone: Door = {
@@ -173,10 +158,10 @@ const sockets: Door = {
     const server = createServer()
     const wss = new WebSocketServer({ server })
     applyWSSHandler({ wss, router: routerOf(routes, overSocket) })
-    const { port, close } = await listen(server)
+    const { url, close } = await listening(server)
     const open = (): { client: Client; close: () => Promise<void> } => {
       const socket = createWSClient({
-        url: `ws://127.0.0.1:${port}`,
+        url: url.replace('http:', 'ws:'),
         WebSocket: WebSocket as unknown as typeof globalThis.WebSocket,
       })
       return {

@@ -24,7 +24,7 @@ class Stage {
   readonly client: Client
   readonly served: Served
   readonly #door: Door
-  readonly #opened: Array<{ id: number; name: string }>
+  readonly #opened: number[]
   readonly #open: Set<number>
   /** How long what must happen may take; it only bounds a hang. */
   readonly #patienceMs: number
@@ -33,7 +33,7 @@ class Stage {
     door: Door,
     service: Service,
     served: Served,
-    opened: Array<{ id: number; name: string }>,
+    opened: number[],
     open: Set<number>,
     patienceMs: number,
   ) {
@@ -69,7 +69,7 @@ class Stage {
 
   /** The ids of the epochs that were opened since the last look. */
   opened(): number[] {
-    return this.#opened.splice(0).map(({ id }) => id)
+    return this.#opened.splice(0)
   }
 
   isOpen(id: number): boolean {
@@ -140,12 +140,20 @@ function assertInEpoch({ epoch }: Seen): number {
   return epoch!
 }
 
-/** A call that is left by its client: what it rejects with does not matter. */
-function abandoned(call: Promise<unknown>): Promise<void> {
-  return call.then(
+/** A call whose client goes while the handler waits: its epoch, and what lets the handler go on. */
+async function leftBeforeTheAnswer(stage: Stage): Promise<{ epoch: number; goOn: () => void }> {
+  const gone = new AbortController()
+  stage.opened()
+  const call = stage.call('wait', undefined, gone.signal).then(
     () => assert.fail('a call whose client went was answered'),
-    () => {},
+    () => {}, // what it rejects with does not matter
   )
+  const { goOn } = await stage.service.arrival()
+  const [epoch] = stage.opened()
+  assert.ok(epoch !== undefined, 'no epoch was opened')
+  gone.abort()
+  await call
+  return { epoch, goOn }
 }
 
 export type Title = keyof typeof CASES
@@ -316,31 +324,19 @@ export const CASES = {
   },
 
   async 'the client goes before the answer: the epoch closes once the handler is done'(stage: Stage) {
-    const gone = new AbortController()
-    stage.opened()
-    const call = abandoned(stage.call('wait', undefined, gone.signal))
-    const arrival = await stage.service.arrival()
-    const [epoch] = stage.opened()
-    gone.abort()
-    await call
-    arrival.goOn()
-    await stage.closed(epoch!)
+    const { epoch, goOn } = await leftBeforeTheAnswer(stage)
+    goOn()
+    await stage.closed(epoch)
   },
 
   async 'and the handler that goes on without its client is pinned to its end'(stage: Stage) {
     stage.service.set(1)
-    const gone = new AbortController()
-    stage.opened()
-    const call = abandoned(stage.call('wait', undefined, gone.signal))
-    const arrival = await stage.service.arrival()
-    const [epoch] = stage.opened()
-    gone.abort()
-    await call
+    const { epoch, goOn } = await leftBeforeTheAnswer(stage)
     for (let count = 0; count < 50; count++) await turn() // the server hears of it
     await stage.call('read')
-    assert.ok(stage.isOpen(epoch!), 'the epoch has closed under the handler')
-    arrival.goOn()
-    await stage.closed(epoch!)
+    assert.ok(stage.isOpen(epoch), 'the epoch has closed under the handler')
+    goOn()
+    await stage.closed(epoch)
   },
 
   async 'a handler that throws, or rejects: an error is answered, and the epoch closes'(stage: Stage) {
@@ -445,13 +441,13 @@ function closedOnce(served: Served): Served {
 
 /** Plays one case on a server of its own; at its end no epoch is open. */
 export async function play(door: Door, title: Title, calls: number, patienceMs: number): Promise<void> {
-  const opened: Array<{ id: number; name: string }> = []
+  const opened: number[] = []
   const open = new Set<number>()
   const onOpen = (event: unknown): void => {
     const { id, name } = (event as EpochEvent).epoch
     if (name === 'start-up') return
     open.add(id)
-    opened.push({ id, name })
+    opened.push(id)
   }
   const onClose = (event: unknown): void => void open.delete((event as EpochEvent).epoch.id)
   subscribe('withepoch:epoch:open', onOpen)

@@ -8,6 +8,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { listedLines } from '../../../core/test/memory/recorded.js'
 import { allDoors, documented, doorFiles } from './page.js'
 
 const USAGE = `npm run contract -- [options]
@@ -102,11 +103,8 @@ async function main(): Promise<number> {
 
 /** The binaries by line; this one, where they are not installed. */
 function nodeLines(): Map<string, string> {
-  const { dependencies } = JSON.parse(readFileSync(`${repository}runtimes/package.json`, 'utf8')) as {
-    dependencies: Record<string, string>
-  }
-  const found = Object.keys(dependencies)
-    .map((name) => [name, `${repository}runtimes/node_modules/${name}/bin/node`] as const)
+  const found = listedLines()
+    .map(({ name }) => [name, `${repository}runtimes/node_modules/${name}/bin/node`] as const)
     .filter(([, binary]) => existsSync(binary))
   return new Map(
     found.length > 0 ? found : [[`node-${process.versions.node.split('.')[0]}`, process.execPath]],
