@@ -186,8 +186,9 @@ export class Cell<T> extends Source<T> {
 
   /** The epoch that a write belongs to, open or closed; undefined outside. */
   #writer(): Epoch | undefined {
-    // With no epoch open, only late work of an epoch that was not to publish must still be held back.
-    if (carrier.open === 0 && !carrier.guardWrites) return undefined
+    // With no epoch open (a listener to reads counts as one), only late work of an epoch that was not to publish must still
+    // be held back.
+    if (carrier.open < (carrier.readsHeard ? 2 : 1) && !carrier.guardWrites) return undefined
     return currentScope()?.owner()
   }
 }

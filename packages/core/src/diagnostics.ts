@@ -110,12 +110,11 @@ const CARRIERS: unique symbol = Symbol.for('withepoch.carriers/1') as never
 type Carriers = Set<WeakRef<Carrier>>
 
 /** Which field of a carrier tells of which channels. */
-const HEARD = {
-  readsHeard: [sourceRead, sourceLateRead, sourceDrift],
-  writesHeard: [sourceWrite],
-  memosHeard: [memoHit, memoMiss],
-}
-const HEARD_FIELDS = Object.keys(HEARD) as Array<keyof typeof HEARD>
+const HEARD = [
+  ['readsHeard', [sourceRead, sourceLateRead, sourceDrift]],
+  ['writesHeard', [sourceWrite]],
+  ['memosHeard', [memoHit, memoMiss]],
+] as const
 
 /**
  * Has the carrier say by plain fields whether anybody listens, and count one epoch more while
@@ -128,14 +127,16 @@ function tellOfListeners(): void {
   carrier.toldOfListeners = true
   if (!hearsOfListeners()) {
     carrier.open++
-    for (const field of HEARD_FIELDS) Object.defineProperty(carrier, field, { get: () => isHeard(field) })
+    for (const [field, channels] of HEARD)
+      Object.defineProperty(carrier, field, { get: () => isHeard(channels) })
     return
   }
   const shared = sourceRead as Channel & { [CARRIERS]?: Carriers }
-  let carriers = shared[CARRIERS]
-  if (carriers === undefined) {
-    Object.defineProperty(shared, CARRIERS, { value: (carriers = new Set()) })
-    for (const one of Object.values(HEARD).flat()) onListeners(one, tellAll, carriers)
+  const known = shared[CARRIERS]
+  const carriers = known ?? new Set()
+  if (known === undefined) {
+    Object.defineProperty(shared, CARRIERS, { value: carriers })
+    for (const [, channels] of HEARD) for (const one of channels) onListeners(one, () => tellAll(carriers))
   }
   carriers.add(new WeakRef(carrier))
   tell(carrier)
@@ -150,25 +151,25 @@ function tellAll(carriers: Carriers): void {
 }
 
 function tell(one: Carrier): void {
-  one.open += Number(isHeard('readsHeard')) - Number(one.readsHeard)
-  for (const field of HEARD_FIELDS) one[field] = isHeard(field)
+  const before = Number(one.readsHeard)
+  for (const [field, channels] of HEARD) one[field] = isHeard(channels)
+  one.open += Number(one.readsHeard) - before
 }
 
-function isHeard(field: keyof typeof HEARD): boolean {
-  return HEARD[field].some((one) => one.hasSubscribers)
+function isHeard(channels: readonly Channel[]): boolean {
+  return channels.some((one) => one.hasSubscribers)
 }
 
 /** Calls `changed` after each change of who listens. Node moves a channel to another prototype with its first listener. */
-function onListeners<T>(one: Channel, changed: (argument: T) => void, argument: T): void {
+function onListeners(one: Channel, changed: () => void): void {
   for (const method of ['subscribe', 'unsubscribe', 'bindStore', 'unbindStore'] as const) {
-    const value = (...args: unknown[]): unknown => {
+    one[method] = (...args: unknown[]): never => {
       try {
-        return Reflect.apply(Reflect.get(Reflect.getPrototypeOf(one) as object, method, one), one, args)
+        return Reflect.apply(Reflect.get(Reflect.getPrototypeOf(one) as object, method), one, args) as never
       } finally {
-        changed(argument)
+        changed()
       }
     }
-    Object.defineProperty(one, method, { value, writable: true, configurable: true })
   }
 }
 
@@ -176,7 +177,8 @@ function onListeners<T>(one: Channel, changed: (argument: T) => void, argument: 
 function hearsOfListeners(): boolean {
   const name = 'withepoch:listeners:check'
   const heard: boolean[] = []
-  onListeners(channel(name), (one) => heard.push(one.hasSubscribers), channel(name))
+  const one = channel(name)
+  onListeners(one, () => heard.push(one.hasSubscribers))
   const listener = (): void => {}
   subscribe(name, listener)
   unsubscribe(name, listener)
