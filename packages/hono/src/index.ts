@@ -5,19 +5,13 @@
  *
  * It imports nothing of Node's. What a body is does not show: those of `c.json` and `c.html` are known by their type.
  */
+import type { ServerResponse } from 'node:http'
 import type { Context, MiddlewareHandler } from 'hono'
-import { matchedRoutes } from 'hono/route'
 import { bind, type EpochOptions, withEpoch } from 'withepoch'
 
 export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
   /** The epoch's name. @default `GET /orders/:id`, or `GET (no route)` */
   name?: ((context: Context) => string) | undefined
-}
-
-/** What @hono/node-server has in `c.env`: Node's response. */
-interface NodeResponse {
-  readonly closed?: boolean
-  once(event: 'close', listener: () => void): unknown
 }
 
 /** The types that `c.json` and `c.html` give to what they have made in one piece. What has no type may go as plain text. */
@@ -45,8 +39,10 @@ export function epochPerRequest(options: RequestOptions = {}): MiddlewareHandler
   const { name = routeOf, ...others } = options
   return async (c, next) => {
     await withEpoch({ ...others, name: name(c), ifNested: 'fresh' }, async (epoch) => {
-      const response = responseOf(c)
-      if (response !== undefined) epoch.waitUntil(closeOf(response))
+      const written = writtenOf(c)
+      if (written !== undefined) epoch.waitUntil(written)
+      // Has Hono say the type of a text itself: that of Bun's own saying does not show, and is lost with the body.
+      else c.header('content-type', undefined)
       await next()
       const { headers } = c.res
       const isStream =
@@ -54,23 +50,19 @@ export function epochPerRequest(options: RequestOptions = {}): MiddlewareHandler
       // Nobody reads the body of an answer to HEAD.
       if (!isStream || c.req.method === 'HEAD' || c.res.body === null) return
       const { body, ended } = readInside(c.res.body)
-      if (response === undefined) epoch.waitUntil(ended)
+      if (written === undefined) epoch.waitUntil(ended)
       c.res = new Response(body, c.res)
     })
   }
 }
 
-/** Elsewhere the name may be that of a binding of the service's own. */
-function responseOf({ env }: Context): NodeResponse | undefined {
-  const { outgoing } = (env ?? {}) as { outgoing?: Partial<NodeResponse> }
-  return typeof outgoing?.once === 'function' ? (outgoing as NodeResponse) : undefined
-}
-
-/** Settles when no more will be written to it. Middleware before this may have taken longer than the client waited. */
-function closeOf(response: NodeResponse): Promise<void> {
-  return new Promise(
-    (resolve) => void (response.closed === true ? resolve() : response.once('close', resolve)),
-  )
+/** Settles when no more will be written, or the client has gone; undefined where there is no response of Node's to tell. */
+function writtenOf({ env }: Context): Promise<unknown> | undefined {
+  // Elsewhere the name may be that of a binding of the service's own.
+  const { outgoing } = (env ?? {}) as { outgoing?: Partial<ServerResponse> }
+  if (typeof outgoing?.once !== 'function') return undefined
+  // Middleware before this may have taken longer than the client waited.
+  return new Promise((resolve) => (outgoing.closed ? resolve(true) : outgoing.once!('close', resolve)))
 }
 
 /** The same chunks, as they are asked for, each made in the epoch of this call; `ended` settles when there will be no more. */
@@ -92,7 +84,8 @@ function readInside(source: ReadableStream<Uint8Array>) {
 }
 
 function routeOf(c: Context): string {
-  const routes = matchedRoutes(c)
+  // Of the request, not `matchedRoutes` of hono/route: that reads only requests of its own copy, and a CommonJS service has another.
+  const routes = c.req.matchedRoutes
   // The first that takes no `next` answers. Those of an app with an error handler of its own are wrapped, and seem to take it.
   const found =
     routes.find(({ handler }) => handler.length < 2) ?? routes.findLast(({ method }) => method !== 'ALL')

@@ -1,6 +1,7 @@
 /** What the contract does not show: names, what becomes of a response, and ends that nobody reads to. */
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { serve, upgradeWebSocket } from '@hono/node-server'
 import { assertNoOpenEpochs } from '@withepoch/testing'
@@ -51,6 +52,15 @@ test.each([
   app.all('/files/*', answer)
   app.notFound(answer)
   expect(await (await app.request(path)).json()).toBe(name)
+})
+
+test('a service in CommonJS, which has a copy of Hono to itself', async () => {
+  const { Hono: Copy } = createRequire(import.meta.url)('hono') as { Hono: typeof Hono }
+  expect(Copy).not.toBe(Hono)
+  const app = new Copy()
+  app.use(epochPerRequest())
+  app.get('/items/:id', (c) => c.json(tryGetEpoch()?.name))
+  expect(await (await app.request('/items/7')).json()).toBe('GET /items/:id')
 })
 
 test('a name of your own, and the options of an epoch', async () => {
