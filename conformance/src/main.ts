@@ -5,15 +5,15 @@
  * Ends with `N passed, N failed`, and with status 1 if a test failed, a cell differs from the golden file, or a remedy
  * does not do what it is for.
  */
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { buildSuite } from './build.js'
-import { allColumns, type Column, folders, isInstalled, isSupportedPlatform, ownColumns } from './columns.js'
+import { allColumns, type Column, folders, isSupportedPlatform, ownColumns } from './columns.js'
 import { dueTo, faultsOf, type Golden, goldenAsText, reasonIn, unsupported } from './golden.js'
+import { install } from './install.js'
 import { pageOf } from './page.js'
 import { type Ended, run } from './process.js'
 import { type Catalogue, notInWorkerd, readCatalogue } from './catalogue.js'
@@ -34,7 +34,6 @@ const pageFile = join(repository, 'docs/compatibility.md')
 const COLUMN_TIMEOUT_MS = 240_000
 /** The core's own tests take about a minute and a half there. */
 const LINES_TIMEOUT_MS = 900_000
-const INSTALL_TIMEOUT_MS = 600_000
 
 /** What a column showed: by group, row and way. */
 type Seen = Record<string, Record<string, Record<string, string>>>
@@ -61,7 +60,7 @@ else await main()
 
 async function main(): Promise<void> {
   const counts: Counts = { passed: 0, failed: 0 }
-  await install()
+  await install([folders.nodes, folders.others])
   if (!options.conformance && options.only === undefined) add(counts, await runLines())
   const columns = chosenColumns()
   process.stdout.write(`\nconformance of context, in ${columns.length} columns\n`)
@@ -97,39 +96,6 @@ function parseOptions() {
     process.stderr.write(`${(error as Error).message}\n\n${USAGE}`)
     process.exit(2)
   }
-}
-
-/** `npm ci` in a folder whose packages are not there yet, or are others than its lockfile says. */
-async function install(): Promise<void> {
-  if (!isSupportedPlatform) {
-    process.stdout.write(
-      `\nLEFT OUT: this is ${process.platform} on ${process.arch}, and the runtimes are packages for Linux on x64. Only the ` +
-        `Node that runs this, ${process.version}, is tested. Not tested: the other lines of Node, Bun, Deno, workerd.\n\n`,
-    )
-  }
-  for (const folder of isSupportedPlatform ? [folders.nodes, folders.others] : [folders.others]) {
-    if (
-      spawnSync('npm', ['ls', '--prefix', folder], { stdio: 'ignore' }).status === 0 &&
-      areInstalled(folder)
-    ) {
-      continue
-    }
-    process.stdout.write(`npm ci in ${folder.slice(repository.length)} … `)
-    const { status, output } = await run('npm', ['ci', '--prefix', folder], {
-      cwd: repository,
-      timeoutMs: INSTALL_TIMEOUT_MS,
-    })
-    process.stdout.write(status === 0 ? 'done\n' : 'FAILED\n')
-    if (status !== 0) throw new Error(`npm ci in ${folder} failed. It said:\n${output}`)
-  }
-  const missing = isSupportedPlatform ? allColumns().filter((column) => !isInstalled(column)) : []
-  if (missing.length > 0)
-    throw new Error(`not installed: ${missing.map(({ program }) => program).join(', ')}`)
-}
-
-/** npm skips an optional package that it could not fetch, without a word. */
-function areInstalled(folder: string): boolean {
-  return allColumns().every((column) => !column.program.startsWith(folder) || isInstalled(column))
 }
 
 /** The core's own tests on each line of Node. */

@@ -183,7 +183,8 @@ seen // => ['request']
     remedy: '`bindEmitter(req)`, `bindEmitter(res)`; `withEpoch` at the door',
     text: `A client is right, also on a socket that another request opened. In a server the events of request and response come from the
 connection, so listeners see no epoch even when they were added inside one. A server that is started inside an epoch hands it to its
-handlers on most runtimes: say \`ifNested: 'fresh'\` at the door. Under Bun, \`undici\` is Bun's own, which it puts in place of the package.
+handlers on most runtimes: say \`ifNested: 'fresh'\` at the door. The servers of Bun, Deno and workerd themselves are tried with
+[Hono](adapters/hono.md#on-bun-deno-and-workerd), by [the contract of the adapters](adapters.md#on-other-runtimes). Under Bun, \`undici\` is Bun's own, which it puts in place of the package.
 
 \`\`\`ts no-run
 createServer((req, res) =>

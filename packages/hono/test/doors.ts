@@ -4,48 +4,18 @@
  */
 import type { Server } from 'node:http'
 import { serve } from '@hono/node-server'
-import type { Door, Route, Served } from '@withepoch/testing/contract'
-import { type Context, Hono } from 'hono'
-import { streamSSE } from 'hono/streaming'
-import { epochPerRequest } from '../src/index.js'
+import type { Door, Served } from '@withepoch/testing/contract'
+import type { Hono } from 'hono'
+import { appOf } from './app.js'
 
-async function inputOf(route: Route, c: Context): Promise<unknown> {
-  if (route.kind === 'upload') return await ((await c.req.parseBody())['file'] as File).text()
-  return route.method === 'GET' ? undefined : (await c.req.json<{ input: unknown }>()).input
-}
-
-function handlerOf(route: Route) {
-  return async (c: Context): Promise<Response> => {
-    if (route.kind === 'broken') return route.handle()
-    // Pulled by the server, outside of the handler.
-    if (route.kind === 'stream') return new Response(streamOf(encoded(route.handle())))
-    if (route.kind === 'events')
-      return streamSSE(c, async (stream) => {
-        for await (const data of route.handle()) await stream.writeSSE({ data })
-      })
-    return c.json(await route.handle(await inputOf(route, c)))
-  }
-}
-
-/** As `ReadableStream.from`, which not all the libraries' types know. */
-function streamOf(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await chunks.next()
-      if (done === true) controller.close()
-      else controller.enqueue(value)
-    },
-    cancel: async () => void (await chunks.return(undefined)),
-  })
-}
-
-async function* encoded(chunks: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) yield new TextEncoder().encode(chunk)
-}
-
-const NO_SOCKET = {
+export const NO_SOCKET = {
   'a WebSocket: an epoch for each message, also for two at once':
     'The request is over once it is upgraded, and its messages are no requests: `@withepoch/rpc`.',
+}
+
+export const NOT_IN_ITS_RESPONSE = {
+  'open until the answer is written, closed after it':
+    'When an answer in one piece has been written does not show in its Response; what it is made of was read when the handler was done.',
 }
 
 function door(name: string, without: Door['without'], fetchOf: (app: Hono) => Hono['fetch']): Door {
@@ -53,14 +23,7 @@ function door(name: string, without: Door['without'], fetchOf: (app: Hono) => Ho
     name,
     without: { ...NO_SOCKET, ...without },
     start(routes) {
-      const app = new Hono()
-      app.use(epochPerRequest())
-      app.onError((_error, c) => c.text('error', 500))
-      for (const route of routes) {
-        if (route.kind === 'broken') app.use(route.path, async () => route.handle())
-        app.on(route.method, route.path, handlerOf(route))
-      }
-      return served(fetchOf(app))
+      return served(fetchOf(appOf(routes)))
     },
   }
 }
@@ -83,12 +46,5 @@ export function served(fetch: Hono['fetch']): Promise<Served & { readonly url: s
 
 export const doors: readonly Door[] = [
   door('hono (@hono/node-server)', {}, (app) => app.fetch),
-  door(
-    'hono (fetch)',
-    {
-      'open until the answer is written, closed after it':
-        'When an answer in one piece has been written does not show in its Response; what it is made of was read when the handler was done.',
-    },
-    (app) => (request) => app.fetch(request),
-  ),
+  door('hono (fetch)', NOT_IN_ITS_RESPONSE, (app) => (request) => app.fetch(request)),
 ]

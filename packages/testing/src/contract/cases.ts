@@ -1,16 +1,14 @@
 /**
  * The cases of the contract: what an adapter promises, each as a script over a real connection. A case knows nothing of any
- * framework.
+ * framework, nor of the runtime that serves.
  */
 import assert from 'node:assert/strict'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { connect } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
-import { type EpochEvent, withEpoch } from 'withepoch'
-import { assertNoOpenEpochs } from '../strict.js'
 import { type Client, clientOf } from './client.js'
-import type { Connection, Door, Served, StreamRoute } from './door.js'
-import { type Seen, Service } from './service.js'
+import type { Connection, Door, Route, Served, StreamRoute } from './door.js'
+import type { Host } from './host.js'
+import type { Seen } from './service.js'
 
 /** How long a case may take; longer than the many calls take on a busy machine. */
 const CASE_MS = 120_000
@@ -18,41 +16,55 @@ const CASE_MS = 120_000
 /** How many calls are under way at once among the many. */
 const CONCURRENCY = 32
 
+/** What is known of a door whose server may run elsewhere. */
+export type Doorplate = Pick<Door, 'name' | 'nameOf' | 'without'>
+
+/** A handler that waits. */
+interface Arrival {
+  goOn(): Promise<void>
+}
+
 /** What a case has to hand. */
 class Stage {
-  readonly service: Service
-  readonly client: Client
-  readonly served: Served
-  readonly #door: Door
-  readonly #opened: number[]
-  readonly #open: Set<number>
+  readonly #door: Doorplate
+  readonly #host: Host
   /** How long what must happen may take; it only bounds a hang. */
   readonly #patienceMs: number
+  #served: Served | undefined
+  #client: Client | undefined
 
-  constructor(
-    door: Door,
-    service: Service,
-    served: Served,
-    opened: number[],
-    open: Set<number>,
-    patienceMs: number,
-  ) {
+  constructor(door: Doorplate, host: Host, patienceMs: number) {
     this.#door = door
-    this.service = service
-    this.served = served
-    this.client = clientOf(served, door.name)
-    this.#opened = opened
-    this.#open = open
+    this.#host = host
     this.#patienceMs = patienceMs
   }
 
+  /** Starts the server, anew where it runs. */
+  async start(options: { readonly inEpoch: boolean }): Promise<void> {
+    await this.close()
+    this.#served = await this.#host.start(options)
+    this.#client = clientOf(this.#served, this.#door.name)
+  }
+
+  get client(): Client {
+    return this.#client!
+  }
+
+  get served(): Served {
+    return this.#served!
+  }
+
+  route(name: string): Route {
+    return this.#host.routes.find((route) => route.name === name)!
+  }
+
   nameOf(route: string): string {
-    const found = this.service.route(route)
+    const found = this.route(route)
     return this.#door.nameOf?.(found) ?? `${found.method} ${found.path}`
   }
 
   call(route: string, input?: unknown, signal?: AbortSignal): Promise<Seen> {
-    const seen = this.client.call(this.service.route(route), input, signal).then(seenIn)
+    const seen = this.client.call(this.route(route), input, signal).then(seenIn)
     seen.catch(() => {}) // a case that fails before it awaits the call has its own error
     return seen
   }
@@ -64,26 +76,51 @@ class Stage {
   }
 
   stream(route: string, signal?: AbortSignal): AsyncIterable<string> {
-    return this.client.stream(this.service.route(route) as StreamRoute, signal)
+    return this.client.stream(this.route(route) as StreamRoute, signal)
+  }
+
+  set(value: number): Promise<void> {
+    return this.#host.ask('set', value)
+  }
+
+  /** The next handler of `wait` to arrive. */
+  async arrival(): Promise<Arrival> {
+    const arrival = await this.#host.ask('arrival')
+    return { goOn: () => this.#host.ask('goOn', arrival) }
+  }
+
+  /** How many handlers of that route have returned. */
+  returned(route: string): Promise<number> {
+    return this.#host.ask('returned', route)
+  }
+
+  turns(count: number): Promise<void> {
+    return this.#host.ask('turns', count)
+  }
+
+  /** Another world on every turn, until what it returns is called. */
+  churn(): () => Promise<void> {
+    const churning = this.#host.ask('churn')
+    churning.catch(() => {}) // awaited at its end
+    return async () => {
+      await this.#host.ask('calm')
+      await churning
+    }
   }
 
   /** The ids of the epochs that were opened since the last look. */
-  opened(): number[] {
-    return this.#opened.splice(0)
+  opened(): Promise<number[]> {
+    return this.#host.ask('opened')
   }
 
-  isOpen(id: number): boolean {
-    return this.#open.has(id)
+  async isOpen(id: number): Promise<boolean> {
+    return (await this.#host.ask('openIds')).includes(id)
   }
 
-  openIds(): number[] {
-    return [...this.#open]
-  }
-
-  async until(holds: () => boolean, what: () => string): Promise<void> {
+  async until(holds: () => Promise<boolean>, what: () => string | Promise<string>): Promise<void> {
     const end = performance.now() + this.#patienceMs
-    while (!holds()) {
-      if (performance.now() > end) assert.fail(what())
+    while (!(await holds())) {
+      if (performance.now() > end) assert.fail(await what())
       await turn()
     }
   }
@@ -91,19 +128,21 @@ class Stage {
   /** Waits until that epoch has closed. */
   async closed(id: number): Promise<void> {
     await this.until(
-      () => !this.#open.has(id),
+      async () => !(await this.isOpen(id)),
       () => `epoch #${id} is still open`,
     )
   }
 
   async noneOpen(): Promise<void> {
+    const openIds = (): Promise<number[]> => this.#host.ask('openIds')
     await this.until(
-      () => this.#open.size === 0,
-      () =>
-        `still open: ${this.openIds()
-          .map((id) => `#${id}`)
-          .join(', ')}`,
+      async () => (await openIds()).length === 0,
+      async () => `still open: ${(await openIds()).map((id) => `#${id}`).join(', ')}`,
     )
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.close()
   }
 }
 
@@ -141,19 +180,19 @@ function assertInEpoch({ epoch }: Seen): number {
 }
 
 /** A call whose client goes while the handler waits: its epoch, and what lets the handler go on. */
-async function leftBeforeTheAnswer(stage: Stage): Promise<{ epoch: number; goOn: () => void }> {
+async function leftBeforeTheAnswer(stage: Stage): Promise<{ epoch: number; arrival: Arrival }> {
   const gone = new AbortController()
-  stage.opened()
+  await stage.opened()
   const call = stage.call('wait', undefined, gone.signal).then(
     () => assert.fail('a call whose client went was answered'),
     () => {}, // what it rejects with does not matter
   )
-  const { goOn } = await stage.service.arrival()
-  const [epoch] = stage.opened()
+  const arrival = await stage.arrival()
+  const [epoch] = await stage.opened()
   assert.ok(epoch !== undefined, 'no epoch was opened')
   gone.abort()
   await call
-  return { epoch, goOn }
+  return { epoch, arrival }
 }
 
 export type Title = keyof typeof CASES
@@ -162,44 +201,23 @@ export const CASES = {
   async 'each call has an epoch of its own, and sees the world of its entry'(stage: Stage) {
     const ids: number[] = []
     for (const value of [1, 2, 3]) {
-      stage.service.set(value)
-      stage.opened()
+      await stage.set(value)
+      await stage.opened()
       const seen = await stage.call('read')
       assertOneWorld(seen, value)
       ids.push(assertInEpoch(seen))
-      assert.deepEqual(stage.opened(), [seen.epoch], 'the epochs that were opened for one call')
+      assert.deepEqual(await stage.opened(), [seen.epoch], 'the epochs that were opened for one call')
     }
     assert.equal(new Set(ids).size, 3)
   },
 
-  async 'it is fresh, although the server was started inside an epoch that is open'(
-    stage: Stage,
-    door: Door,
-  ) {
-    await stage.served.close()
-    stage.service.set(1)
-    let release = (): void => {}
-    const startUp = new Promise<void>((resolve) => (release = resolve))
-    let startUpId = 0
-    const running = new Promise<Served>((resolve, reject) => {
-      void withEpoch({ name: 'start-up', ifNested: 'fresh' }, async (epoch) => {
-        startUpId = epoch.id
-        door.start(stage.service.routes).then(resolve, reject)
-        await startUp
-      })
-    })
-    const served = await running
-    const client = clientOf(served, door.name)
-    try {
-      stage.service.set(2)
-      const seen = seenIn(await client.call(stage.service.route('read')))
-      assertOneWorld(seen, 2)
-      assert.notEqual(assertInEpoch(seen), startUpId, 'the call runs in the epoch of the start-up')
-    } finally {
-      release()
-      await client.close()
-      await served.close()
-    }
+  async 'it is fresh, although the server was started inside an epoch that is open'(stage: Stage) {
+    await stage.start({ inEpoch: true })
+    await stage.set(2)
+    const seen = await stage.call('read')
+    assertOneWorld(seen, 2)
+    assertInEpoch(seen)
+    assert.notEqual(seen.name, 'start-up', 'the call runs in the epoch of the start-up')
   },
 
   async 'it is named after the route'(stage: Stage) {
@@ -208,31 +226,31 @@ export const CASES = {
   },
 
   async 'two calls at a barrier: the second writes, and the first goes on in its world'(stage: Stage) {
-    stage.service.set(1)
+    await stage.set(1)
     const first = stage.call('wait')
-    const arrival = await stage.service.arrival()
+    const arrival = await stage.arrival()
     const second = await stage.call('write', 2)
     assertOneWorld(second, 2)
     const later = await stage.call('read')
     assertOneWorld(later, 2)
-    arrival.goOn()
+    await arrival.goOn()
     assertOneWorld(await first, 1)
     assert.equal(new Set([assertInEpoch(await first), assertInEpoch(second), assertInEpoch(later)]).size, 3)
   },
 
   async 'two calls at a barrier: the first is done first'(stage: Stage) {
-    stage.service.set(1)
+    await stage.set(1)
     const first = stage.call('wait')
-    const arrivedFirst = await stage.service.arrival()
-    stage.service.set(2)
+    const arrivedFirst = await stage.arrival()
+    await stage.set(2)
     const second = stage.call('wait')
-    const arrivedSecond = await stage.service.arrival()
-    stage.service.set(3)
-    arrivedFirst.goOn()
+    const arrivedSecond = await stage.arrival()
+    await stage.set(3)
+    await arrivedFirst.goOn()
     assertOneWorld(await first, 1)
     await stage.closed(assertInEpoch(await first))
-    stage.service.set(4)
-    arrivedSecond.goOn()
+    await stage.set(4)
+    await arrivedSecond.goOn()
     assertOneWorld(await second, 2)
   },
 
@@ -241,8 +259,8 @@ export const CASES = {
     try {
       const ids: number[] = []
       for (const value of [1, 2, 3]) {
-        stage.service.set(value)
-        const seen = seenIn(await connection.call(stage.service.route('read')))
+        await stage.set(value)
+        const seen = seenIn(await connection.call(stage.route('read')))
         assertOneWorld(seen, value)
         ids.push(assertInEpoch(seen))
       }
@@ -256,13 +274,13 @@ export const CASES = {
   async 'a WebSocket: an epoch for each message, also for two at once'(stage: Stage) {
     const connection = await stage.webSocket()
     try {
-      stage.service.set(1)
-      const waiting = connection.call(stage.service.route('wait'))
-      const arrival = await stage.service.arrival()
-      stage.service.set(2)
-      const seen = seenIn(await connection.call(stage.service.route('read')))
+      await stage.set(1)
+      const waiting = connection.call(stage.route('wait'))
+      const arrival = await stage.arrival()
+      await stage.set(2)
+      const seen = seenIn(await connection.call(stage.route('read')))
       assertOneWorld(seen, 2)
-      arrival.goOn()
+      await arrival.goOn()
       const waited = seenIn(await waiting)
       assertOneWorld(waited, 1)
       assert.notEqual(assertInEpoch(waited), assertInEpoch(seen))
@@ -273,9 +291,9 @@ export const CASES = {
   },
 
   async 'a body that was parsed: the handler is in the epoch'(stage: Stage) {
-    stage.service.set(1)
+    await stage.set(1)
     for (const input of ['short', 'long '.repeat(40_000)]) {
-      const answer = (await stage.client.call(stage.service.route('echo'), input)) as {
+      const answer = (await stage.client.call(stage.route('echo'), input)) as {
         input: string
         seen: Seen
       }
@@ -286,9 +304,9 @@ export const CASES = {
   },
 
   async 'a multipart upload: the handler is in the epoch'(stage: Stage) {
-    stage.service.set(1)
+    await stage.set(1)
     const content = 'content '.repeat(40_000)
-    const answer = (await stage.client.call(stage.service.route('upload'), content)) as {
+    const answer = (await stage.client.call(stage.route('upload'), content)) as {
       bytes: number
       seen: Seen
     }
@@ -298,12 +316,12 @@ export const CASES = {
   },
 
   async 'a streamed answer: one world in all its chunks, open to the last'(stage: Stage) {
-    stage.service.set(1)
+    await stage.set(1)
     await assertStream(stage, 'rows')
   },
 
   async 'server-sent events: one world in all of them, open to the last'(stage: Stage) {
-    stage.service.set(1)
+    await stage.set(1)
     await assertStream(stage, 'events')
   },
 
@@ -313,8 +331,9 @@ export const CASES = {
     try {
       for await (const chunk of stage.stream('endless', gone.signal)) {
         epoch = assertInEpoch(JSON.parse(chunk) as Seen)
-        assert.ok(stage.isOpen(epoch))
+        assert.ok(await stage.isOpen(epoch))
         gone.abort()
+        break // what has come meanwhile is of an epoch that may have closed
       }
     } catch (error) {
       if (!gone.signal.aborted) throw error
@@ -324,29 +343,26 @@ export const CASES = {
   },
 
   async 'the client goes before the answer: the epoch closes once the handler is done'(stage: Stage) {
-    const { epoch, goOn } = await leftBeforeTheAnswer(stage)
-    goOn()
+    const { epoch, arrival } = await leftBeforeTheAnswer(stage)
+    await arrival.goOn()
     await stage.closed(epoch)
   },
 
   async 'and the handler that goes on without its client is pinned to its end'(stage: Stage) {
-    stage.service.set(1)
-    const { epoch, goOn } = await leftBeforeTheAnswer(stage)
-    for (let count = 0; count < 50; count++) await turn() // the server hears of it
+    await stage.set(1)
+    const { epoch, arrival } = await leftBeforeTheAnswer(stage)
+    await stage.turns(50) // the server hears of it
     await stage.call('read')
-    assert.ok(stage.isOpen(epoch), 'the epoch has closed under the handler')
-    goOn()
+    assert.ok(await stage.isOpen(epoch), 'the epoch has closed under the handler')
+    await arrival.goOn()
     await stage.closed(epoch)
   },
 
   async 'a handler that throws, or rejects: an error is answered, and the epoch closes'(stage: Stage) {
     for (const route of ['throws', 'rejects']) {
-      stage.opened()
-      await assert.rejects(
-        stage.client.call(stage.service.route(route)),
-        `the answer of ${route} is no error`,
-      )
-      const [epoch, ...others] = stage.opened()
+      await stage.opened()
+      await assert.rejects(stage.client.call(stage.route(route)), `the answer of ${route} is no error`)
+      const [epoch, ...others] = await stage.opened()
       assert.ok(epoch !== undefined && others.length === 0, `${route}: one epoch is opened`)
       await stage.closed(epoch)
     }
@@ -354,14 +370,14 @@ export const CASES = {
   },
 
   async 'middleware that throws: an error is answered, and no epoch stays open'(stage: Stage) {
-    await assert.rejects(stage.client.call(stage.service.route('broken')), 'the answer is no error')
+    await assert.rejects(stage.client.call(stage.route('broken')), 'the answer is no error')
     await stage.noneOpen()
     assertInEpoch(await stage.call('read'))
   },
 
   async 'open until the answer is written, closed after it'(stage: Stage) {
-    const before = stage.service.returned.get('long') ?? 0
-    stage.opened()
+    const before = await stage.returned('long')
+    await stage.opened()
     const url = stage.served.url
     assert.ok(url !== undefined, 'the answer is written by others')
     const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1' })
@@ -369,13 +385,13 @@ export const CASES = {
       socket.pause()
       socket.write('GET /long HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
       await stage.until(
-        () => (stage.service.returned.get('long') ?? 0) > before,
+        async () => (await stage.returned('long')) > before,
         () => 'the handler was not called',
       )
-      const [epoch] = stage.opened()
+      const [epoch] = await stage.opened()
       assert.ok(epoch !== undefined, 'no epoch was opened')
-      for (let count = 0; count < 100; count++) await turn() // longer than it takes to end one on return
-      assert.ok(stage.isOpen(epoch), 'the epoch has closed before the answer was written')
+      await stage.turns(100) // longer than it takes to end one on return
+      assert.ok(await stage.isOpen(epoch), 'the epoch has closed before the answer was written')
       socket.resume()
       await stage.closed(epoch)
     } finally {
@@ -383,19 +399,8 @@ export const CASES = {
     }
   },
 
-  async 'many calls while the world changes on every turn: none torn'(
-    stage: Stage,
-    door: Door,
-    calls: number,
-  ) {
-    stage.service.set(0)
-    let isOver = false
-    const actor = (async () => {
-      for (let value = 1; !isOver; value++) {
-        stage.service.set(value)
-        await turn()
-      }
-    })()
+  async 'many calls while the world changes on every turn: none torn'(stage: Stage, calls: number) {
+    const calm = stage.churn()
     let started = 0
     const ids = new Set<number>()
     const worlds = new Set<number>()
@@ -410,13 +415,12 @@ export const CASES = {
     try {
       await Promise.all(Array.from({ length: CONCURRENCY }, caller))
     } finally {
-      isOver = true
-      await actor
+      await calm()
     }
     assert.equal(ids.size, calls, 'epochs of as many calls')
     assert.ok(worlds.size > 1, 'the world did not change meanwhile')
   },
-} satisfies Record<string, (stage: Stage, door: Door, calls: number) => Promise<void>>
+} satisfies Record<string, (stage: Stage, calls: number) => Promise<void>>
 
 async function assertStream(stage: Stage, route: string): Promise<void> {
   const ids = new Set<number>()
@@ -432,41 +436,22 @@ async function assertStream(stage: Stage, route: string): Promise<void> {
   await stage.closed([...ids][0]!)
 }
 
-/** A case may end the server before its time. */
-function closedOnce(served: Served): Served {
-  let closing: Promise<void> | undefined
-  const close = served.close.bind(served)
-  return Object.assign(served, { close: () => (closing ??= close()) })
-}
-
 /** Plays one case on a server of its own; at its end no epoch is open. */
-export async function play(door: Door, title: Title, calls: number, patienceMs: number): Promise<void> {
-  const opened: number[] = []
-  const open = new Set<number>()
-  const onOpen = (event: unknown): void => {
-    const { id, name } = (event as EpochEvent).epoch
-    if (name === 'start-up') return
-    open.add(id)
-    opened.push(id)
-  }
-  const onClose = (event: unknown): void => void open.delete((event as EpochEvent).epoch.id)
-  subscribe('withepoch:epoch:open', onOpen)
-  subscribe('withepoch:epoch:close', onClose)
-  const service = new Service()
+export async function play(
+  door: Doorplate,
+  host: Host,
+  title: Title,
+  calls: number,
+  patienceMs: number,
+): Promise<void> {
+  const stage = new Stage(door, host, patienceMs)
   try {
-    const served = closedOnce(await door.start(service.routes))
-    const stage = new Stage(door, service, served, opened, open, patienceMs)
-    try {
-      await inTime(CASES[title](stage, door, calls), CASE_MS)
-      await stage.noneOpen()
-    } finally {
-      await stage.client.close()
-      await served.close()
-    }
-    await assertNoOpenEpochs({ withinMs: patienceMs })
+    await stage.start({ inEpoch: false })
+    await inTime(CASES[title](stage, calls), CASE_MS)
+    await stage.noneOpen()
+    await host.ask('drained', patienceMs)
   } finally {
-    unsubscribe('withepoch:epoch:open', onOpen)
-    unsubscribe('withepoch:epoch:close', onClose)
-    service.release()
+    await stage.close()
+    await host.end()
   }
 }

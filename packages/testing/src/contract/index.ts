@@ -5,6 +5,7 @@
 import { kindOf, refuse, requireCount, requireFunction, requireKnown, requireObject } from '../arguments.js'
 import { CASES, play, type Title } from './cases.js'
 import type { Door } from './door.js'
+import { LocalHost } from './host.js'
 
 export type { Title } from './cases.js'
 export type { Seen } from './service.js'
@@ -58,6 +59,6 @@ export function contract(door: Door, options: ContractOptions = {}): ContractCas
   return (Object.keys(CASES) as Title[]).map((title) => ({
     title,
     without: door.without?.[title],
-    run: () => play(door, title, options.calls ?? 2000, options.patienceMs ?? 20_000),
+    run: () => play(door, new LocalHost(door), title, options.calls ?? 2000, options.patienceMs ?? 20_000),
   }))
 }

@@ -14,7 +14,7 @@ export interface Seen {
 }
 
 /** A handler that has arrived, and waits until it is let on. */
-interface Arrival {
+export interface Arrival {
   readonly goOn: () => void
 }
 
@@ -24,8 +24,7 @@ const LONG = 16 * 2 ** 20
 export class Service {
   readonly left: Cell<number>
   readonly right: Cell<number>
-  /** Of handlers that have been called and of those that have returned, by route. */
-  readonly called = new Map<string, number>()
+  /** How many handlers have returned, by route. */
   readonly returned = new Map<string, number>()
   readonly #arrivals: Arrival[] = []
   readonly #waiting: Array<(arrival: Arrival) => void> = []
@@ -124,7 +123,6 @@ export class Service {
 
   #counted(name: string, handle: (input?: unknown) => unknown): (input?: unknown) => unknown {
     return (input) => {
-      count(this.called, name)
       const result = handle(input)
       const done = (): void => count(this.returned, name)
       if (result instanceof Promise) result.then(done, done)

@@ -1,22 +1,25 @@
 /**
- * `npm run contract`: every adapter against the contract, over real sockets, on each line of Node. Each adapter has a process
- * of its own, and they run one after the other. Prints a line for each door and line of Node, at the end cases against doors
- * as a table, and the counts.
+ * `npm run contract`: every adapter against the contract, over real sockets, on each line of Node, and one that has doors for
+ * them also on Bun, Deno and workerd. Each adapter has a process of its own, and they run one after the other. Prints a line
+ * for each door and runtime, at the end cases against doors as a table, and the counts.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { allColumns, folders, isInstalled, isSupportedPlatform } from '../../../../conformance/src/columns.js'
+import { install } from '../../../../conformance/src/install.js'
 import { listedLines } from '../../../core/test/memory/recorded.js'
-import { allDoors, documented, doorFiles } from './page.js'
+import { allDoors, documented, doorFiles, type Part } from './page.js'
 
 const USAGE = `npm run contract -- [options]
 
   --calls N        how many calls the case of many makes; 20000 if not given
   --only http,…    these adapters only, by the name of their folder
-  --node 20,24     on these lines of Node only, beside which the binaries are as in runtimes/package.json
-  --docs           also writes the table of docs/adapters.md, after a run of all that found nothing wrong
+  --node 20,24     on these lines of Node only
+  --runtime bun,…  on these of bun, deno and workerd only; with --node, on both
+  --docs           also writes the tables of docs/adapters.md, each after a run of all its doors that found nothing wrong
 `
 
 interface Outcome {
@@ -42,6 +45,7 @@ function readOptions() {
         calls: { type: 'string', default: String(CALLS) },
         only: { type: 'string' },
         node: { type: 'string' },
+        runtime: { type: 'string' },
         docs: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -59,13 +63,25 @@ function readOptions() {
   }
 }
 
+/** What the doors run on: a line of Node, or another runtime, of which the cases are played by the Node that runs this. */
+interface Line {
+  readonly part: Part
+  readonly name: string
+  /** Name and version. */
+  readonly title: string
+  readonly program: string
+}
+
 async function main(): Promise<number> {
-  const files = doorFiles()
-  const adapters = options.only?.split(',') ?? [...files.keys()]
-  const lines = nodeLines()
+  if (isSupportedPlatform) await install([folders.nodes, folders.others])
+  else process.stdout.write('LEFT OUT: what is not installed; the runtimes are packages for Linux on x64.\n')
+  const all = [...nodeLines(), ...otherLines()]
+  const lines = all.filter(({ name }) => wantedLines()?.includes(name) ?? true)
+  const files = { node: doorFiles('node'), elsewhere: doorFiles('elsewhere') }
+  const adapters = options.only?.split(',') ?? [...files.node.keys()]
   const unknown = [
-    ...adapters.filter((name) => !files.has(name)),
-    ...(options.node?.split(',') ?? []).filter((name) => !lines.has(`node-${name}`)),
+    ...adapters.filter((name) => !files.node.has(name)),
+    ...(wantedLines()?.filter((name) => !all.some((line) => line.name === name)) ?? []),
   ]
   if (unknown.length > 0) {
     process.stderr.write(`There is no ${unknown.join(', ')}.\n\n${USAGE}`)
@@ -73,9 +89,9 @@ async function main(): Promise<number> {
   }
   const outcomes: Outcome[] = []
   for (const name of adapters) {
-    for (const [line, binary] of lines) {
-      if (options.node !== undefined && !options.node.split(',').includes(line.replace('node-', ''))) continue
-      outcomes.push(...(await play(line, binary, name, files.get(name)!)))
+    for (const line of lines) {
+      const file = files[line.part].get(name)
+      if (file !== undefined) outcomes.push(...(await play(line, name, file)))
     }
   }
   const failed = outcomes.filter(({ passed }) => passed === false)
@@ -85,15 +101,18 @@ async function main(): Promise<number> {
     )
   }
   process.stdout.write(`\n${tableOf(outcomes)}\n`)
-  const isWhole = options.only === undefined && options.node === undefined && Number(options.calls) >= CALLS
-  if (options.docs && (failed.length > 0 || !isWhole)) {
-    process.stdout.write('\n--docs: only a full run without failures may write the page.\n')
-    return 2
-  }
   if (options.docs) {
-    const on = [...lines.keys()].map((line) => line.replace('node-', '')).join(', ')
-    const measured = `Run on ${new Date().toISOString().slice(0, 10)} with ${Number(options.calls).toLocaleString('en')} calls in the case of many, on Node ${on}: every cell that says yes held on each.`
-    writeFileSync(docsFile, documented(readFileSync(docsFile, 'utf8'), await allDoors(), measured))
+    const parts = (['node', 'elsewhere'] as const).filter((part) => {
+      const isPart = (line: Line): boolean => line.part === part
+      const isWhole =
+        all.filter(isPart).length > 0 && all.filter(isPart).every((line) => lines.includes(line))
+      return isWhole && [...files[part].keys()].every((name) => adapters.includes(name))
+    })
+    if (failed.length > 0 || parts.length === 0 || Number(options.calls) < CALLS) {
+      process.stdout.write('\n--docs: only a full run without failures may write the page.\n')
+      return 2
+    }
+    for (const part of parts) await write(part, lines)
   }
   const passed = outcomes.filter((outcome) => outcome.passed === true)
   const explained = outcomes.length - passed.length - failed.length
@@ -101,17 +120,42 @@ async function main(): Promise<number> {
   return failed.length === 0 && passed.length > 0 ? 0 : 1
 }
 
-/** The binaries by line; this one, where they are not installed. */
-function nodeLines(): Map<string, string> {
-  const found = listedLines()
-    .map(({ name }) => [name, `${repository}runtimes/node_modules/${name}/bin/node`] as const)
-    .filter(([, binary]) => existsSync(binary))
-  return new Map(
-    found.length > 0 ? found : [[`node-${process.versions.node.split('.')[0]}`, process.execPath]],
-  )
+async function write(part: Part, lines: readonly Line[]): Promise<void> {
+  const on = lines.filter((line) => line.part === part).map(({ title }) => title)
+  const where = on.map((title, index) => (index > 0 ? title.replace('Node ', '') : title)).join(', ')
+  const measured = `Run on ${new Date().toISOString().slice(0, 10)} with ${Number(options.calls).toLocaleString('en')} calls in the case of many, on ${where}: every cell that says yes held${part === 'node' ? ' on each' : ''}.`
+  const page = readFileSync(docsFile, 'utf8')
+  writeFileSync(docsFile, documented(page, part, await allDoors(part), measured))
 }
 
-async function play(line: string, binary: string, name: string, file: string): Promise<Outcome[]> {
+/** The names of the lines that are asked for; undefined for all. */
+function wantedLines(): string[] | undefined {
+  if (options.node === undefined && options.runtime === undefined) return undefined
+  const nodes = options.node?.split(',').map((line) => `node-${line}`) ?? []
+  return [...nodes, ...(options.runtime?.split(',') ?? [])]
+}
+
+/** The lines of Node; that of this one, where they are not installed. */
+function nodeLines(): Line[] {
+  const found = listedLines()
+    .map(({ name }) => ({ name, program: `${folders.nodes}node_modules/${name}/bin/node` }))
+    .filter(({ program }) => existsSync(program))
+  const own = { name: `node-${process.versions.node.split('.')[0]}`, program: process.execPath }
+  return (found.length > 0 ? found : [own]).map((line) => ({
+    ...line,
+    part: 'node',
+    title: line.name.replace('node-', 'Node '),
+  }))
+}
+
+function otherLines(): Line[] {
+  return allColumns()
+    .filter((column) => column.program.startsWith(folders.others) && isInstalled(column))
+    .map(({ id, title, program }) => ({ part: 'elsewhere', name: id, title, program }))
+}
+
+async function play({ part, name: line, program }: Line, name: string, file: string): Promise<Outcome[]> {
+  const [binary, remote] = part === 'node' ? [program, []] : [process.execPath, [line, program]]
   const child = spawn(
     binary,
     [
@@ -121,6 +165,7 @@ async function play(line: string, binary: string, name: string, file: string): P
       fileURLToPath(new URL('child.ts', import.meta.url)),
       file,
       options.calls,
+      ...remote,
     ],
     {
       cwd: repository,

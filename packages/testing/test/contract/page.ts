@@ -4,57 +4,76 @@
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { contract, type Door, type Title } from '@withepoch/testing/contract'
+import { CASES, type Doorplate, type Title } from '../../src/contract/cases.js'
 
-const BEGIN = '<!-- contract: made by npm run contract -- --docs -->'
-const END = '<!-- contract: end -->'
+/** The parts of the page: of the doors in Node, and of those whose server runs elsewhere. */
+export type Part = keyof typeof PARTS
+
+const PARTS = {
+  node: { doors: 'test/doors.ts', name: 'contract', reasons: 'Reasons' },
+  elsewhere: {
+    doors: 'test/runtimes/doors.ts',
+    name: 'contract on other runtimes',
+    reasons: 'Reasons on other runtimes',
+  },
+} as const
 
 const packages = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** The files in which adapters show their doors, by the adapter's folder. */
-export function doorFiles(): Map<string, string> {
-  const files = readdirSync(packages).map((name) => [name, `${packages}${name}/test/doors.ts`] as const)
+export function doorFiles(part: Part): Map<string, string> {
+  const files = readdirSync(packages).map(
+    (name) => [name, `${packages}${name}/${PARTS[part].doors}`] as const,
+  )
   return new Map(files.filter(([, file]) => existsSync(file)))
 }
 
-export async function allDoors(): Promise<Door[]> {
-  const doors: Door[] = []
-  for (const file of doorFiles().values()) {
-    const module = (await import(pathToFileURL(file).href)) as { doors: readonly Door[] }
+export async function allDoors(part: Part): Promise<Doorplate[]> {
+  const doors: Doorplate[] = []
+  for (const file of doorFiles(part).values()) {
+    const module = (await import(pathToFileURL(file).href)) as { doors: readonly Doorplate[] }
     doors.push(...module.doors)
   }
   return doors
 }
 
-/** The page with the part between its marks replaced. */
-export function documented(page: string, doors: readonly Door[], measured: string): string {
-  const begin = page.indexOf(BEGIN)
-  const end = page.indexOf(END)
-  if (begin < 0 || end < begin) throw new Error(`The page has to have "${BEGIN}" and "${END}" after it.`)
-  const parts = [measured, ...tables(doors), reasonsOf(doors)]
-  return `${page.slice(0, begin)}${BEGIN}\n\n${parts.join('\n\n')}\n\n${page.slice(end)}`
+/** The page with what is between the marks of that part replaced. */
+export function documented(page: string, part: Part, doors: readonly Doorplate[], measured: string): string {
+  const [begin, end] = marksOf(page, part)
+  const parts = [measured, ...tables(doors, part), reasonsOf(doors, part)]
+  return `${page.slice(0, begin)}\n\n${parts.join('\n\n')}\n\n${page.slice(end)}`
 }
 
 /** What stands there of the last full run. */
-export function measuredIn(page: string): string {
-  return page
-    .slice(page.indexOf(BEGIN) + BEGIN.length)
-    .trimStart()
-    .split('\n\n')[0]!
+export function measuredIn(page: string, part: Part): string {
+  const [begin, end] = marksOf(page, part)
+  return page.slice(begin, end).trimStart().split('\n\n')[0]!
+}
+
+/** Where the part begins and ends, between its marks. */
+function marksOf(page: string, part: Part): [begin: number, end: number] {
+  const { name } = PARTS[part]
+  const first = `<!-- ${name}: made by npm run contract -- --docs -->`
+  const last = `<!-- ${name}: end -->`
+  const begin = page.indexOf(first)
+  const end = page.indexOf(last)
+  if (begin < 0 || end < begin) throw new Error(`The page has to have "${first}" and "${last}" after it.`)
+  return [begin + first.length, end]
 }
 
 /** So many columns go into a page. */
 const WIDTH = 5
 
-function tables(doors: readonly Door[]): string[] {
+function tables(doors: readonly Doorplate[], part: Part): string[] {
   const reasons = numbered(doors)
-  const titles = contract(doors[0]!).map(({ title }) => title)
+  const titles = Object.keys(CASES) as Title[]
+  const anchor = PARTS[part].reasons.toLowerCase().replaceAll(' ', '-')
   const parts: string[] = []
   for (let at = 0; at < doors.length; at += WIDTH) {
     const some = doors.slice(at, at + WIDTH)
-    const cell = (door: Door, title: Title): string => {
+    const cell = (door: Doorplate, title: Title): string => {
       const reason = door.without?.[title]
-      return reason === undefined ? 'yes' : `– [${reasons.indexOf(reason) + 1}](#reasons)`
+      return reason === undefined ? 'yes' : `– [${reasons.indexOf(reason) + 1}](#${anchor})`
     }
     parts.push(
       [
@@ -69,11 +88,15 @@ function tables(doors: readonly Door[]): string[] {
   return parts
 }
 
-function reasonsOf(doors: readonly Door[]): string {
-  return ['### Reasons', '', ...numbered(doors).map((reason, index) => `${index + 1}. ${reason}`)].join('\n')
+function reasonsOf(doors: readonly Doorplate[], part: Part): string {
+  return [
+    `### ${PARTS[part].reasons}`,
+    '',
+    ...numbered(doors).map((reason, index) => `${index + 1}. ${reason}`),
+  ].join('\n')
 }
 
 /** Every reason that there is, once. */
-function numbered(doors: readonly Door[]): string[] {
+function numbered(doors: readonly Doorplate[]): string[] {
   return [...new Set(doors.flatMap(({ without }) => Object.values(without ?? {})))]
 }
