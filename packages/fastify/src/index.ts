@@ -42,8 +42,9 @@ export const epochPerRequest: FastifyPluginCallback<RequestOptions> = (app, opti
     if ((request.raw as { upgrade?: boolean }).upgrade === true) return detach(done)
     withEpoch({ values, writes, maxAgeMs, ifOverdue, name: name(request), ifNested: 'fresh' }, (epoch) => {
       epoch.waitUntil(closeOf(reply.raw))
-      // A parser is called when the body is there, which the connection tells.
-      if (request.headers['content-type'] !== undefined) bindEmitter(request.raw)
+      // Their events come from the connection: a body for its parser, `drain` of an answer that waited behind another.
+      bindEmitter(request.raw)
+      bindEmitter(reply.raw)
       const inEpoch: GoOn = bind((goOn: () => void) => goOn())
       requests.set(request, inEpoch)
       done()

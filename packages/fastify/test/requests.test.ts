@@ -1,6 +1,8 @@
 /** What the contract does not show: where in Fastify's life cycle the epoch is, and what is no request to it. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import { type AddressInfo, connect } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import websocket from '@fastify/websocket'
 import { assertNoOpenEpochs } from '@withepoch/testing'
 import fastify, { type FastifyInstance } from 'fastify'
@@ -78,6 +80,22 @@ test('the error handler is inside, also for a body that cannot be parsed, and so
   const broken = await fetch(`${url}/rows`, { method: 'POST', headers, body: '{ broken' })
   expect([broken.status, await broken.text()]).toEqual([500, 'POST /rows'])
   expect(await (await fetch(`${url}/nowhere/7`)).text()).toBe('GET (no route)')
+})
+
+test('a parser of bodies without a type is inside', async () => {
+  await app.register(epochPerRequest)
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume().on('end', () => done(null, tryGetEpoch()?.name))
+  })
+  app.post('/rows', async ({ body }) => body)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1').setEncoding('utf8')
+  socket.write('POST /rows HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n')
+  await turn()
+  socket.end('body')
+  let answer = ''
+  for await (const part of socket) answer += part as string
+  expect(answer).toMatch(/\r\n\r\nPOST \/rows$/)
 })
 
 test('app.inject ends the epoch as a client does', async () => {

@@ -4,7 +4,7 @@
  * Outside stay the server's own `connection` and `upgrade` events, and middleware that stands before this.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type EpochOptions, withEpoch } from 'withepoch'
+import { bindEmitter, type EpochOptions, withEpoch } from 'withepoch'
 
 export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
   /** The epoch's name. @default `GET /orders/:id` where the route is known already, else `GET /orders/…` */
@@ -66,6 +66,9 @@ export function epochPerRequest(first?: Listener | RequestOptions, second?: Requ
     const routed = one as Routed
     return withEpoch({ ...others, name: name(request, routed), ifNested: 'fresh' }, (epoch) => {
       epoch.waitUntil(closeOf(response))
+      // Their events come from the connection: `data` of a body, `drain` of an answer that waited behind another.
+      bindEmitter(request)
+      bindEmitter(response)
       return listener === undefined ? (three ?? (two as () => unknown))() : listener(request, response)
     })
   }

@@ -2,9 +2,10 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { Readable } from 'node:stream'
 import express from 'express'
 import { assertNoOpenEpochs } from '@withepoch/testing'
-import { cell, getEpoch } from 'withepoch'
+import { cell, getEpoch, tryGetEpoch } from 'withepoch'
 import { afterEach, expect, test } from 'vitest'
 import { epochPerRequest } from '../src/index.js'
 
@@ -95,6 +96,49 @@ test('a client that had gone before the epoch was opened leaves none open', asyn
   enter() // middleware that waited goes on
   await opened
   await expect(assertNoOpenEpochs({ withinMs: 1000 })).resolves.toBeUndefined()
+})
+
+test('listeners of the request and the response run in the epoch, however the body comes', async () => {
+  const seen: string[] = []
+  const see = (event: string): void => void seen.push(`${event} in ${tryGetEpoch()?.name}`)
+  const url = await serve(
+    epochPerRequest((request, response) => {
+      request.once('data', () => see('data'))
+      request.on('end', () => {
+        see('end')
+        response.end()
+      })
+      response.on('finish', () => see('finish'))
+      response.on('close', () => see('close'))
+      response.flushHeaders() // so the client sends the body when this has been called
+    }),
+  )
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  socket.write('POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n')
+  await once(socket, 'data')
+  socket.end('body')
+  await until(() => seen.length === 4)
+  expect(seen).toEqual(['data', 'end', 'finish', 'close'].map((event) => `${event} in POST /orders`))
+})
+
+test('a piped answer that waits behind another on its connection is made in its own epoch', async () => {
+  const made: Array<string | undefined> = []
+  const url = await serve(
+    epochPerRequest((_request, response) => {
+      let parts = 0
+      new Readable({
+        read() {
+          made.push(tryGetEpoch()?.name)
+          this.push(parts++ === 20 ? null : 'x'.repeat(2 ** 16))
+        },
+      }).pipe(response)
+    }),
+  )
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').resume()
+  socket.write(['first', 'second'].map((name) => `GET /${name} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join(''))
+  await until(() => made.length === 2 * 21)
+  socket.destroy()
+  expect(made.toSorted()).toEqual([...Array(21).fill('GET /first'), ...Array(21).fill('GET /second')])
 })
 
 async function until(holds: () => boolean): Promise<void> {

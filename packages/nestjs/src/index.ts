@@ -4,11 +4,19 @@
  * of a method that Nest calls without interceptors, a tick say: from the call until what it returned has settled.
  * Outside stay middleware, guards, exception filters, and a gateway's `handleConnection` and `handleDisconnect`.
  */
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { type ExecutionContext, type NestInterceptor, StreamableFile, UseInterceptors } from '@nestjs/common'
 import { Observable } from 'rxjs'
-import { bind, bindIterable, type Epoch, type EpochOptions, tryGetEpoch, withEpoch } from 'withepoch'
+import {
+  bind,
+  bindEmitter,
+  bindIterable,
+  type Epoch,
+  type EpochOptions,
+  tryGetEpoch,
+  withEpoch,
+} from 'withepoch'
 
 export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
   /** The epoch's name. @default `GET /orders/:id`, the pattern of the message, or else `OrdersController.list` */
@@ -47,7 +55,14 @@ export function epochPerRequest(options: RequestOptions = {}): NestInterceptor &
         return withEpoch({ ...others, name: named, ifNested: 'fresh' }, (epoch) => {
           intercepted.add(epoch)
           epoch.waitUntil(new Promise<void>((resolve) => subscriber.add(resolve)))
-          if (type === 'http') epoch.waitUntil(closeOf(context.switchToHttp().getResponse()))
+          if (type === 'http') {
+            const http = context.switchToHttp()
+            const response = raw<ServerResponse>(http.getResponse())
+            epoch.waitUntil(closeOf(response))
+            // Their events come from the connection: `data` of a body, `drain` of an answer that waited behind another.
+            bindEmitter(raw<IncomingMessage>(http.getRequest()))
+            bindEmitter(response)
+          }
           const handled = next.handle().subscribe({
             next: bind((value) => subscriber.next(type === 'http' ? bound(value) : value)),
             error: (error) => subscriber.error(error),
@@ -76,9 +91,13 @@ export function epochPerRequest(options: RequestOptions = {}): NestInterceptor &
   return Object.assign(decorate, interceptor) as never
 }
 
+/** Node's own, of what Fastify makes of it. */
+function raw<Message>(message: Message & { raw?: Message }): Message {
+  return message.raw ?? message
+}
+
 /** Settles when no more will be written to it; its client may have gone while guards ran. */
-function closeOf(reply: ServerResponse & { raw?: ServerResponse }): Promise<void> {
-  const response = reply.raw ?? reply
+function closeOf(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     if (response.closed) resolve()
     else response.once('close', resolve)

@@ -1,7 +1,9 @@
 /** What the contract does not show of handlers: names, single handlers, streams of all kinds, clients that go early, no doors. */
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Controller, Get, Param, Sse, type Type, UseGuards, UseInterceptors } from '@nestjs/common'
+import { Controller, Get, Param, Post, Req, Sse, type Type, UseGuards, UseInterceptors } from '@nestjs/common'
 import { ExternalContextCreator } from '@nestjs/core'
 import {
   ClientProxyFactory,
@@ -186,6 +188,32 @@ test('a generator that a handler returns is read in its epoch', async () => {
       value.set(value.live() + 1)
     }
     expect(all).toBe('0 0 0 ')
+  } finally {
+    await app.close()
+  }
+})
+
+test('a handler that reads the body by its events is inside to its end', async () => {
+  class Bodies {
+    take(request: IncomingMessage): Promise<string | undefined> {
+      return new Promise((resolve) => request.resume().on('end', () => resolve(tryGetEpoch()?.name)))
+    }
+  }
+  const bodies = controller(Bodies, 'take', Post('bodies'))
+  Req()(Bodies.prototype, 'take', 0)
+  const { app, url } = await serve({ controllers: [bodies] }, (each) =>
+    each.useGlobalInterceptors(epochPerRequest()),
+  )
+  try {
+    const body = Readable.from(
+      (async function* () {
+        yield 'first'
+        await turn()
+        yield 'last'
+      })(),
+    )
+    const init = { method: 'POST', headers: { 'content-type': 'text/csv' }, body, duplex: 'half' }
+    expect(await (await fetch(`${url}/bodies`, init as unknown as RequestInit)).text()).toBe('POST /bodies')
   } finally {
     await app.close()
   }
