@@ -3,7 +3,9 @@
  * (written to its end, or its client gone) and the promise of the route's handler has settled. Outside stay hooks that are
  * registered before this, and requests that are upgraded: a WebSocket lives long, and its messages are no requests.
  */
-import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import { bind, bindEmitter, detach, type EpochOptions, tryGetEpoch, withEpoch } from 'withepoch'
 
 export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
@@ -41,7 +43,7 @@ export const epochPerRequest: FastifyPluginCallback<RequestOptions> = (app, opti
     // So Node marks a request that it has handed to a listener of `upgrade`.
     if ((request.raw as { upgrade?: boolean }).upgrade === true) return detach(done)
     withEpoch({ values, writes, maxAgeMs, ifOverdue, name: name(request), ifNested: 'fresh' }, (epoch) => {
-      epoch.waitUntil(closeOf(reply.raw))
+      epoch.waitUntil(closeOf(request.raw, reply.raw))
       // Their events come from the connection: a body for its parser, `drain` of an answer that waited behind another.
       bindEmitter(request.raw)
       bindEmitter(reply.raw)
@@ -76,9 +78,27 @@ Object.assign(epochPerRequest, {
   [Symbol.for('plugin-meta')]: { name: '@withepoch/fastify', fastify: '5.x' },
 })
 
-/** Settles when no more will be written to it. A hook before this one may have taken longer than the client waited. */
-function closeOf(response: FastifyReply['raw']): Promise<void> {
-  return new Promise((resolve) => void (response.closed ? resolve() : response.once('close', resolve)))
+/**
+ * Settles when no more will be written to it. The client may have gone before, while a hook before this one waited. Of an answer over HTTP/2
+ * only the stream always tells; and of one that waits behind others, none does.
+ */
+function closeOf(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { stream: closing = response } = response as { stream?: Pick<ServerResponse, 'closed' | 'once'> }
+  return new Promise((resolve) => {
+    if (closing.closed || request.socket.destroyed) return resolve()
+    closing.once('close', resolve)
+    if (response.socket === null) resolveWithSocket(request.socket, closing, resolve)
+  })
+}
+
+/** Those who wait, by connection: one listener for all, as a client may send any number of requests ahead. */
+const behind = new WeakMap<Socket, Set<() => void>>()
+
+function resolveWithSocket(socket: Socket, closing: Pick<ServerResponse, 'once'>, resolve: () => void): void {
+  const waiting = behind.get(socket) ?? new Set()
+  if (!behind.has(socket)) socket.once('close', () => waiting.forEach((tell) => tell()))
+  behind.set(socket, waiting.add(resolve))
+  closing.once('close', () => waiting.delete(resolve))
 }
 
 function routeOf({ method, routeOptions }: FastifyRequest): string {

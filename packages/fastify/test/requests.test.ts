@@ -98,6 +98,21 @@ test('a parser of bodies without a type is inside', async () => {
   expect(answer).toMatch(/\r\n\r\nPOST \/rows$/)
 })
 
+test('an answer that waits behind another on its connection leaves no epoch open when that goes', async () => {
+  await app.register(epochPerRequest)
+  let answered = (): void => {}
+  const answers = new Promise<void>((resolve) => (answered = resolve))
+  app.get('/first', (_request, reply) => void reply.hijack())
+  app.get('/second', async () => answered())
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+  for (const name of ['first', 'second']) socket.write(`GET /${name} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  await answers
+  await expect(assertNoOpenEpochs()).rejects.toThrow()
+  socket.destroy()
+  await expect(assertNoOpenEpochs({ withinMs: 20_000 })).resolves.toBeUndefined()
+})
+
 test('app.inject ends the epoch as a client does', async () => {
   await app.register(epochPerRequest, { prefix: '/ignored', name: ({ id }) => `request ${id}` })
   app.get('/', async () => tryGetEpoch()?.name)

@@ -4,6 +4,7 @@
  * Outside stay the server's own `connection` and `upgrade` events, and middleware that stands before this.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { bindEmitter, type EpochOptions, withEpoch } from 'withepoch'
 
 export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
@@ -65,7 +66,7 @@ export function epochPerRequest(first?: Listener | RequestOptions, second?: Requ
         : [one as IncomingMessage, two as ServerResponse]
     const routed = one as Routed
     return withEpoch({ ...others, name: name(request, routed), ifNested: 'fresh' }, (epoch) => {
-      epoch.waitUntil(closeOf(response))
+      epoch.waitUntil(closeOf(request, response))
       // Their events come from the connection: `data` of a body, `drain` of an answer that waited behind another.
       bindEmitter(request)
       bindEmitter(response)
@@ -74,9 +75,27 @@ export function epochPerRequest(first?: Listener | RequestOptions, second?: Requ
   }
 }
 
-/** Settles when no more will be written to it. The client may have gone before, while middleware waited. */
-function closeOf(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => void (response.closed ? resolve() : response.once('close', resolve)))
+/**
+ * Settles when no more will be written to it. The client may have gone before, while middleware waited. Of an answer over HTTP/2
+ * only the stream always tells; and of one that waits behind others, none does.
+ */
+function closeOf(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { stream: closing = response } = response as { stream?: Pick<ServerResponse, 'closed' | 'once'> }
+  return new Promise((resolve) => {
+    if (closing.closed || request.socket.destroyed) return resolve()
+    closing.once('close', resolve)
+    if (response.socket === null) resolveWithSocket(request.socket, closing, resolve)
+  })
+}
+
+/** Those who wait, by connection: one listener for all, as a client may send any number of requests ahead. */
+const behind = new WeakMap<Socket, Set<() => void>>()
+
+function resolveWithSocket(socket: Socket, closing: Pick<ServerResponse, 'once'>, resolve: () => void): void {
+  const waiting = behind.get(socket) ?? new Set()
+  if (!behind.has(socket)) socket.once('close', () => waiting.forEach((tell) => tell()))
+  behind.set(socket, waiting.add(resolve))
+  closing.once('close', () => waiting.delete(resolve))
 }
 
 function routeOf({ method, url }: IncomingMessage, { route, baseUrl, matched }: Routed = {}): string {

@@ -1,6 +1,13 @@
 /** What the contract does not show of the adapter: names in a route, options, and a client that had gone before. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  constants,
+  createServer as createHttp2Server,
+  type Http2Server,
+} from 'node:http2'
 import { type AddressInfo, connect } from 'node:net'
 import { Readable } from 'node:stream'
 import express from 'express'
@@ -140,6 +147,66 @@ test('a piped answer that waits behind another on its connection is made in its 
   socket.destroy()
   expect(made.toSorted()).toEqual([...Array(21).fill('GET /first'), ...Array(21).fill('GET /second')])
 })
+
+test('answers that wait behind another on its connection leave no epoch open when that goes', async () => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', onWarning)
+  const ahead = 15 // more than the listeners that Node finds too many
+  let seen = 0
+  const url = await serve(
+    epochPerRequest((_request, response) => {
+      if (++seen > 1) response.end()
+    }),
+  )
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(ahead))
+  await until(() => seen === ahead)
+  await expect(assertNoOpenEpochs()).rejects.toThrow()
+  socket.destroy()
+  await assertNoOpenEpochs({ withinMs: 20_000 })
+  process.off('warning', onWarning)
+  expect(warnings).toEqual([])
+})
+
+test.each(['GET', 'HEAD'])('over HTTP/2 a client that goes ends the epoch of its %s', async (method) => {
+  let called = (): void => {}
+  const calls = new Promise<void>((resolve) => (called = resolve))
+  const server = createHttp2Server(epochPerRequest(() => called()) as never)
+  const session = await sessionOf(server)
+  const stream = session.request({ ':method': method, ':path': '/' })
+  await calls
+  stream.close(constants.NGHTTP2_CANCEL)
+  await assertNoOpenEpochs({ withinMs: 20_000 })
+  session.destroy()
+})
+
+test('over HTTP/2 a client that had gone before the epoch was opened leaves none open', async () => {
+  let called = (): void => {}
+  const calls = new Promise<void>((resolve) => (called = resolve))
+  let entered = (): void => {}
+  const entries = new Promise<void>((resolve) => (entered = resolve))
+  const inEpoch = epochPerRequest(() => entered())
+  const server = createHttp2Server((request, response) => {
+    called()
+    request.on('close', () => inEpoch(request as never, response as never))
+  })
+  const session = await sessionOf(server)
+  const stream = session.request({ ':path': '/' })
+  await calls
+  stream.close(constants.NGHTTP2_CANCEL)
+  await entries
+  await assertNoOpenEpochs({ withinMs: 20_000 })
+  session.destroy()
+})
+
+async function sessionOf(server: Http2Server): Promise<ClientHttp2Session> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  session.once('close', () => server.close())
+  return session
+}
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve))

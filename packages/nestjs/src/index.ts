@@ -5,6 +5,7 @@
  * Outside stay middleware, guards, exception filters, and a gateway's `handleConnection` and `handleDisconnect`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { type ExecutionContext, type NestInterceptor, StreamableFile, UseInterceptors } from '@nestjs/common'
 import { Observable } from 'rxjs'
@@ -57,10 +58,11 @@ export function epochPerRequest(options: RequestOptions = {}): NestInterceptor &
           epoch.waitUntil(new Promise<void>((resolve) => subscriber.add(resolve)))
           if (type === 'http') {
             const http = context.switchToHttp()
+            const request = raw<IncomingMessage>(http.getRequest())
             const response = raw<ServerResponse>(http.getResponse())
-            epoch.waitUntil(closeOf(response))
+            epoch.waitUntil(closeOf(request, response))
             // Their events come from the connection: `data` of a body, `drain` of an answer that waited behind another.
-            bindEmitter(raw<IncomingMessage>(http.getRequest()))
+            bindEmitter(request)
             bindEmitter(response)
           }
           const handled = next.handle().subscribe({
@@ -96,12 +98,27 @@ function raw<Message>(message: Message & { raw?: Message }): Message {
   return message.raw ?? message
 }
 
-/** Settles when no more will be written to it; its client may have gone while guards ran. */
-function closeOf(response: ServerResponse): Promise<void> {
+/**
+ * Settles when no more will be written to it. The client may have gone before, while guards ran. Of an answer over HTTP/2
+ * only the stream always tells; and of one that waits behind others, none does.
+ */
+function closeOf(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { stream: closing = response } = response as { stream?: Pick<ServerResponse, 'closed' | 'once'> }
   return new Promise((resolve) => {
-    if (response.closed) resolve()
-    else response.once('close', resolve)
+    if (closing.closed || request.socket.destroyed) return resolve()
+    closing.once('close', resolve)
+    if (response.socket === null) resolveWithSocket(request.socket, closing, resolve)
   })
+}
+
+/** Those who wait, by connection: one listener for all, as a client may send any number of requests ahead. */
+const behind = new WeakMap<Socket, Set<() => void>>()
+
+function resolveWithSocket(socket: Socket, closing: Pick<ServerResponse, 'once'>, resolve: () => void): void {
+  const waiting = behind.get(socket) ?? new Set()
+  if (!behind.has(socket)) socket.once('close', () => waiting.forEach((tell) => tell()))
+  behind.set(socket, waiting.add(resolve))
+  closing.once('close', () => waiting.delete(resolve))
 }
 
 /** Nest reads a stream when the interceptors are done, outside; so each step of it is bound. */

@@ -1,9 +1,21 @@
 /** What the contract does not show of handlers: names, single handlers, streams of all kinds, clients that go early, no doors. */
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Controller, Get, Param, Post, Req, Sse, type Type, UseGuards, UseInterceptors } from '@nestjs/common'
+import {
+  Controller,
+  Get,
+  Param,
+  Post,
+  Req,
+  Res,
+  Sse,
+  type Type,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common'
 import { ExternalContextCreator } from '@nestjs/core'
 import {
   ClientProxyFactory,
@@ -14,6 +26,7 @@ import {
 } from '@nestjs/microservices'
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets'
 import { epochPerRequest as epochOfHttp } from '@withepoch/http'
+import { assertNoOpenEpochs } from '@withepoch/testing'
 import { lastValueFrom, map, Observable, Subject } from 'rxjs'
 import { bind, cell, type Epoch, getEpoch, tryGetEpoch } from 'withepoch'
 import { afterEach, expect, test } from 'vitest'
@@ -214,6 +227,31 @@ test('a handler that reads the body by its events is inside to its end', async (
     )
     const init = { method: 'POST', headers: { 'content-type': 'text/csv' }, body, duplex: 'half' }
     expect(await (await fetch(`${url}/bodies`, init as unknown as RequestInit)).text()).toBe('POST /bodies')
+  } finally {
+    await app.close()
+  }
+})
+
+test('an answer that waits behind another on its connection leaves no epoch open when that goes', async () => {
+  const both = signal()
+  class Answers {
+    first = true
+    show(response: ServerResponse): void {
+      if (this.first) this.first = false
+      else response.end(both.give())
+    }
+  }
+  const answers = controller(Answers, 'show', Get('answers'))
+  Res()(Answers.prototype, 'show', 0)
+  const { app, url } = await serve({ controllers: [answers] }, (each) =>
+    each.useGlobalInterceptors(epochPerRequest()),
+  )
+  try {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    socket.write('GET /answers HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2))
+    await both.done
+    socket.destroy()
+    await expect(assertNoOpenEpochs({ withinMs: 20_000 })).resolves.toBeUndefined()
   } finally {
     await app.close()
   }
