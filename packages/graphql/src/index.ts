@@ -98,7 +98,7 @@ export function epochPerOperation(
   return {
     onExecute(hook) {
       const { executeFn } = hook
-      hook.setExecuteFn((args) => inEpoch(args, () => executeFn(args)))
+      hook.setExecuteFn((args) => endedIfDropped(inEpoch(args, () => executeFn(args))))
     },
     onSubscribe(hook) {
       hook.setSubscribeFn(async (args) => {
@@ -109,6 +109,22 @@ export function epochPerOperation(
       })
     },
   }
+}
+
+/**
+ * Yoga drops an incremental result that its client does not accept, or is not there to take, and tells nobody. So where no one
+ * can take another step of it, it is ended: by a garbage collection, for by nothing else does that show.
+ */
+const dropped = new FinalizationRegistry<AsyncIterator<unknown>>((parts) => {
+  void parts.return?.().catch(() => {})
+})
+
+function endedIfDropped(result: unknown): unknown {
+  if (result instanceof Promise) return result.then(endedIfDropped)
+  if (typeof result !== 'object' || result === null || !('next' in result)) return result
+  const handed = Object.create(result) as object // the steps of a bound iterator need no `this`
+  dropped.register(handed, result as AsyncGenerator)
+  return handed
 }
 
 /** As graphql's own `subscribe` has it. No generator: that would not end while it waits for an event. */

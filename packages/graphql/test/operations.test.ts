@@ -1,6 +1,8 @@
 /** What GraphQL has and the contract does not show: many resolvers, batches, subscriptions, and what Apollo makes of errors. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { ApolloServer } from '@apollo/server'
 import { startStandaloneServer } from '@apollo/server/standalone'
 import { assertNoOpenEpochs } from '@withepoch/testing'
@@ -54,6 +56,7 @@ function ticks(): AsyncIterator<unknown> & AsyncIterable<unknown> {
 
 const schema = createSchema<{ user?: string }>({
   typeDefs: `
+    directive @stream(if: Boolean! = true, label: String, initialCount: Int = 0) on FIELD
     scalar Seen
     type Order { id: Int, seen: Seen, lines: [Line] }
     type Line { seen: Seen }
@@ -179,6 +182,20 @@ describe.each([
     const answer = await post(await start(), { query: 'query A { seen } query B { seen }' })
     expect(answer).toHaveProperty('errors')
   })
+})
+
+test('a streamed result that Yoga drops, since its client does not accept it, leaves no epoch open', async () => {
+  const headers = { 'content-type': 'application/json', accept: 'application/json', connection: 'close' }
+  const body = JSON.stringify({ query: 'query Dropped { orders @stream { id } }' })
+  expect((await fetch(await yoga(), { method: 'POST', headers, body })).status).toBe(406)
+  expect(opened).toEqual(['Dropped'])
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  for (let count = 0; count < 3; count++) {
+    await turn()
+    collect()
+  }
+  await expect(assertNoOpenEpochs({ withinMs: 20_000 })).resolves.toBeUndefined()
 })
 
 describe('subscriptions', () => {

@@ -51,7 +51,10 @@ export function epochPerCall(options: CallOptions = {}): EpochMiddleware {
  * out by a `withEpoch` that joins the call's, and so holds it open until that one has ended.
  */
 function held(data: unknown): unknown {
-  if (isIterable(data)) return withEpoch(() => ('next' in data ? data : relay(data)))
+  if (isIterable(data)) {
+    const rows = withEpoch(() => ('next' in data ? data : relay(data)))
+    return rows === data ? data : endedIfDropped(rows)
+  }
   if (!isPlain(data)) return data
   const hold = (part: unknown): unknown => {
     if (part instanceof Promise) return withEpoch(() => part.then(held))
@@ -70,6 +73,20 @@ function isPlain(data: unknown): data is object {
   if (typeof data !== 'object' || data === null) return false
   const prototype: unknown = Object.getPrototypeOf(data)
   return prototype === Object.prototype || prototype === null
+}
+
+/**
+ * tRPC drops a stream that its client cannot take, or is not there to take, and tells nobody. So where no one can take another
+ * step of it, it is ended: by a garbage collection, for by nothing else does that show.
+ */
+const dropped = new FinalizationRegistry<AsyncIterable<unknown>>((rows) => {
+  void (rows as AsyncGenerator).return(undefined).catch(() => {})
+})
+
+function endedIfDropped(rows: AsyncIterable<unknown>): unknown {
+  const handed = Object.create(rows) as object // the steps of a bound iterator need no `this`
+  dropped.register(handed, rows)
+  return handed
 }
 
 /** An iterator for what is only iterable, as a stream is: only an iterator holds an epoch. */

@@ -1,5 +1,7 @@
 /** What tRPC has and the contract does not show: batches, subscriptions that live long, answers with streams in them, callers. */
 import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { createTRPCUntypedClient, httpBatchLink } from '@trpc/client'
 import { type AnyTRPCRouter, initTRPC } from '@trpc/server'
 import { assertNoOpenEpochs } from '@withepoch/testing'
@@ -209,3 +211,43 @@ test('options are those of the epoch, and the context keeps its type', async () 
     world: 7,
   })
 })
+
+test('a stream that tRPC drops, since its client takes none, leaves no epoch open', async () => {
+  const rows = async function* (): AsyncGenerator<string> {
+    yield 'row'
+  }
+  const url = await urlOf(
+    t.router({ rows: procedure.query(rows), nested: procedure.query(() => ({ rows: rows() })) }),
+  )
+  for (const path of ['rows', 'nested?batch=1']) expect((await fetch(`${url}/${path}`)).status).toBe(415)
+  await collected()
+  await expect(assertNoOpenEpochs({ withinMs: 20_000 })).resolves.toBeUndefined()
+})
+
+test('a stream that is still read is not dropped', async () => {
+  const rows: AsyncIterable<string> = await t
+    .router({
+      rows: procedure.query(async function* () {
+        for (let row = 0; row < 3; row++) {
+          yield seen().name
+          await collected()
+        }
+      }),
+    })
+    .createCaller({})
+    .rows()
+  const names: string[] = []
+  for await (const name of rows) names.push(name)
+  expect(names).toEqual(['rows', 'rows', 'rows'])
+})
+
+/** Whatever nobody can reach has been collected, and who asked to be told of it has been. */
+async function collected(): Promise<void> {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  for (let count = 0; count < 3; count++) {
+    await turn()
+    collect()
+  }
+  await turn()
+}
