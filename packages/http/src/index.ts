@@ -28,11 +28,18 @@ export interface EpochMiddleware {
   (context: KoaContext, next: () => Promise<unknown>): Promise<void>
 }
 
+/** What Connect and Express put on a request. */
+interface Mounted {
+  readonly originalUrl?: string
+}
+
+type Path = string | RegExp | ReadonlyArray<string | RegExp>
+
 /** What Express puts on a request, and @koa/router on a context, once the route is known. */
 interface Routed {
   readonly baseUrl?: string
-  readonly route?: { readonly path?: unknown }
-  readonly matched?: ReadonlyArray<{ readonly path: unknown; readonly methods: readonly string[] }>
+  readonly route?: { readonly path?: Path }
+  readonly matched?: ReadonlyArray<{ readonly path: Path; readonly methods: readonly string[] }>
 }
 
 /**
@@ -98,9 +105,16 @@ function resolveWithSocket(socket: Socket, closing: Pick<ServerResponse, 'once'>
   closing.once('close', () => waiting.delete(resolve))
 }
 
-function routeOf({ method, url }: IncomingMessage, { route, baseUrl, matched }: Routed = {}): string {
-  const path = matched?.findLast(({ methods }) => methods.length > 0)?.path ?? route?.path
-  if (typeof path === 'string') return `${method} ${baseUrl ?? ''}${path}`
-  const [, first = '', rest] = /^\/([^/?#]*)(\/[^/?#])?/.exec(url ?? '') ?? []
-  return `${method} /${first}${rest === undefined ? '' : '/…'}`
+function routeOf(request: IncomingMessage, { route, baseUrl = '', matched }: Routed = {}): string {
+  const { method, url = '' } = request
+  const path = matched?.findLast(({ methods }) => methods.includes(method!))?.path ?? route?.path
+  if (path !== undefined) return `${method} ${headOf(baseUrl)}${String(path)}`
+  // Where a router or an application is mounted, `url` is only the rest.
+  return `${method} ${headOf((request as Mounted).originalUrl ?? url) || '/'}`
+}
+
+/** The first part of a path: what follows is often an id. So it is in what is mounted at `/carts/:id`, whose base is `/carts/7`. */
+function headOf(path: string): string {
+  const [, first = '', rest] = /^(\/[^/?#]*)(\/[^/?#])?/.exec(path) ?? []
+  return rest === undefined ? first : `${first}/…`
 }
