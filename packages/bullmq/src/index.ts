@@ -3,7 +3,7 @@
  * is written to Redis after that, as JSON, and reads nothing. Outside stay the worker's events, and whoever adds the job.
  */
 import type { Job } from 'bullmq'
-import { type EpochOptions, withEpoch } from 'withepoch'
+import { EpochError, type EpochOptions, withEpoch } from 'withepoch'
 
 /** What of a job is looked at: a `Job`, or a `SandboxedJob`. */
 export interface NamedJob {
@@ -33,7 +33,7 @@ export type JobProcessor<J, R> = (job: J, token?: string, signal?: AbortSignal) 
  * closes, which is when the processor has settled.
  *
  * @param processor is called as BullMQ calls it, and sees whether there is a signal as before.
- * @throws INVALID_ARGUMENT, by which the job fails, when an option is not what it must be.
+ * @throws INVALID_ARGUMENT when `processor` is no function; by which the job fails, when an option is not what it must be.
  * @example
  * const locale = cell('docs.bullmq.locale', 'en')
  * const processor = epochPerJob(async (job) => `${job.name} in ${locale.get()}`)
@@ -43,6 +43,13 @@ export function epochPerJob<J extends NamedJob = Job, R = unknown>(
   processor: JobProcessor<J, R>,
   options: JobOptions<J> = {},
 ): JobProcessor<J, R> {
+  if (typeof processor !== 'function') {
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      `epochPerJob(processor): processor must be a function, got ${processor === null ? 'null' : typeof processor}. ` +
+        'Say new Worker(queue, epochPerJob(processor)); one that is given as a file is wrapped in that file.',
+    )
+  }
   const { name = nameOf, ...others } = options
   const inEpoch: JobProcessor<J, R> = (job, ...rest) =>
     withEpoch({ ...others, name: name(job), ifNested: 'fresh' }, () => processor(job, ...rest))

@@ -8,6 +8,19 @@ import { type Redis, redisServer, startRedis } from './redis.js'
 
 const tenant = cell('bullmq.tenant', 'acme')
 
+test.each([
+  [{ name: 'welcome' }, 'object'], // a job: it was given to the worker without being called
+  ['./processor.js', 'string'],
+  [null, 'null'],
+])('a processor that is none is refused, not each job: %o', (processor, found) => {
+  expect(() => epochPerJob(processor as never)).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining(`processor must be a function, got ${found}.`) as string,
+    }),
+  )
+})
+
 describe.skipIf(redisServer === undefined)('a job', () => {
   let redis: Redis
   beforeAll(async () => {

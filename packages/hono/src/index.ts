@@ -7,7 +7,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { Context, MiddlewareHandler } from 'hono'
-import { bind, type EpochOptions, withEpoch } from 'withepoch'
+import { bind, EpochError, type EpochOptions, withEpoch } from 'withepoch'
 
 export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
   /** The epoch's name. @default `GET /orders/:id`, or `GET (no route)` */
@@ -36,6 +36,11 @@ const IN_ONE_PIECE = /^(?:application\/json|text\/html; charset=UTF-8)$/i
  * await (await app.request('/locale')).text() // => 'en'
  */
 export function epochPerRequest(options: RequestOptions = {}): MiddlewareHandler {
+  if ('req' in options)
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      'epochPerRequest(c): it makes the middleware. Say app.use(epochPerRequest()).',
+    )
   const { name = routeOf, ...others } = options
   return async (c, next) => {
     await withEpoch({ ...others, name: name(c), ifNested: 'fresh' }, async (epoch) => {

@@ -214,3 +214,12 @@ test('a WebSocket: the request has an epoch, and its events have none but those 
   socket.terminate()
   server.close()
 })
+
+test('used without being called it is refused', async () => {
+  const app = new Hono()
+  app.use(epochPerRequest as never)
+  app.onError((error, c) => c.text(`${(error as { code?: string }).code}: ${error.message}`))
+  expect(await (await app.request('/')).text()).toBe(
+    'INVALID_ARGUMENT: epochPerRequest(c): it makes the middleware. Say app.use(epochPerRequest()).',
+  )
+})

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { bindEmitter, type EpochOptions, withEpoch } from 'withepoch'
+import { bindEmitter, EpochError, type EpochOptions, withEpoch } from 'withepoch'
 
 export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
   /** The epoch's name. @default `GET /orders/:id` where the route is known already, else `GET /orders/…` */
@@ -52,7 +52,7 @@ interface Routed {
  * values, and the process is told of late reads. Give it a lease: `getEpoch().waitUntil(promise)`.
  *
  * @param listener for `node:http`: what is run inside. Middleware has none.
- * @throws INVALID_ARGUMENT at the first request, when an option is not what it must be.
+ * @throws INVALID_ARGUMENT when it is used as middleware itself; at the first request, when an option is not what it must be.
  * @example
  * import { createServer } from 'node:http'
  * const locale = cell('docs.http.locale', 'en')
@@ -64,6 +64,12 @@ export function epochPerRequest(listener: Listener, options?: RequestOptions): L
 export function epochPerRequest(first?: Listener | RequestOptions, second?: RequestOptions): unknown {
   const listener = typeof first === 'function' ? first : undefined
   const { name = routeOf, ...others } = (typeof first === 'function' ? second : first) ?? {}
+  if (listener === undefined && second !== undefined) {
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      'epochPerRequest(request, response): it makes the middleware. Say app.use(epochPerRequest()), or createServer(epochPerRequest(listener)).',
+    )
+  }
   return function inEpoch(
     ...[one, two, three]: [IncomingMessage | KoaContext, unknown, (() => void)?]
   ): unknown {

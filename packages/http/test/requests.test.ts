@@ -244,3 +244,13 @@ async function sessionOf(server: Http2Server): Promise<ClientHttp2Session> {
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve))
 }
+
+test('used without being called it is refused, where the client would wait for ever', async () => {
+  const app = express().set('env', 'test')
+  app.use(epochPerRequest as never)
+  app.use(((error, _request, response, _next) =>
+    response.send(`${error.code}: ${error.message}`)) as express.ErrorRequestHandler)
+  expect(await (await fetch(await serve(app))).text()).toMatch(
+    /^INVALID_ARGUMENT: .* Say app.use\(epochPerRequest\(\)\)/,
+  )
+})

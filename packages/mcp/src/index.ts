@@ -3,7 +3,7 @@
  * That is where an answer is whole: what is sent after it is JSON, and reads nothing. Outside stay the transport, `initialize`,
  * `ping`, `logging/…` and `tasks/…`, which the SDK answers itself, and notifications.
  */
-import { type EpochOptions, withEpoch } from 'withepoch'
+import { EpochError, type EpochOptions, withEpoch } from 'withepoch'
 
 /** What of a request is looked at. Its `params` may be anything until the SDK has checked them. */
 export interface McpRequest {
@@ -37,7 +37,7 @@ const YOURS = /^(?:tools|resources|prompts|completion)\//
  *
  * @param server what is registered on it before counts as well as what comes later, also while it is connected.
  * @returns the server that it was given.
- * @throws INVALID_ARGUMENT, as the answer to each request, when an option is not what it must be.
+ * @throws INVALID_ARGUMENT when it is given no server of the SDK's; as the answer to each request, when an option is not what it must be.
  * @example
  * import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
  * const locale = cell('docs.mcp.locale', 'en')
@@ -56,9 +56,16 @@ export function epochPerToolCall<S extends HandlesRequests | { readonly server: 
         ? withEpoch({ ...others, name: name(request), ifNested: 'fresh' }, () => handler(request, extra))
         : handler(request, extra)
 
-  const target = ('server' in server ? server.server : server) as {
+  const target = ((server as { server?: unknown } | null)?.server ?? server) as {
     setRequestHandler(schema: unknown, handler: Handler): void
     readonly _requestHandlers: Map<string, Handler>
+  }
+  if (!(target?._requestHandlers instanceof Map)) {
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      `epochPerToolCall(server): expected an McpServer or a Server of @modelcontextprotocol/sdk 1, got ${server === null ? 'null' : typeof server}. ` +
+        'Say epochPerToolCall(new McpServer(info)).',
+    )
   }
   // `McpServer` sets its handlers in the constructor where a capability is declared. There is no other way to reach them.
   for (const [method, handler] of target._requestHandlers)

@@ -139,3 +139,17 @@ test('a call from inside an epoch of the same process is not in that one', async
   })
   expect(seen).toEqual(['tools/call search'])
 })
+
+test.each([[undefined], [null], [{}], [McpServer]])(
+  'what is no server of the SDK is refused: %o',
+  (server) => {
+    expect(() => epochPerToolCall(server as never)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringContaining(
+          'expected an McpServer or a Server of @modelcontextprotocol/sdk 1, got',
+        ) as string,
+      }),
+    )
+  },
+)

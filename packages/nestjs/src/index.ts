@@ -14,6 +14,7 @@ import {
   bindEmitter,
   bindIterable,
   type Epoch,
+  EpochError,
   type EpochOptions,
   tryGetEpoch,
   withEpoch,
@@ -33,7 +34,7 @@ export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' |
  *
  * **Caveat** Middleware and guards run before interceptors, so outside.
  *
- * @throws INVALID_ARGUMENT at the first call, when an option is not what it must be.
+ * @throws INVALID_ARGUMENT as decorator of anything but a method; at the first call, when an option is not what it must be.
  * @example
  * const locale = cell('docs.nestjs.locale', 'en')
  * class Reports {
@@ -76,7 +77,13 @@ export function epochPerRequest(options: RequestOptions = {}): NestInterceptor &
     },
   }
   function decorate(target: object, key: string | symbol, descriptor?: PropertyDescriptor): unknown {
-    if (descriptor === undefined) return interceptor // `new`: what Nest does with a function that is given as an interceptor
+    if (new.target !== undefined) return interceptor // what Nest does with a function that is given as an interceptor
+    if (typeof descriptor?.value !== 'function') {
+      throw new EpochError(
+        'INVALID_ARGUMENT',
+        '@epochPerRequest(): it decorates methods, with experimentalDecorators. Say @UseInterceptors(epochPerRequest()) on a class.',
+      )
+    }
     const method = descriptor.value as (...args: unknown[]) => unknown
     const called = typeof name === 'string' ? name : `${target.constructor.name}.${String(key)}`
     function inEpoch(this: unknown, ...args: unknown[]): unknown {

@@ -352,3 +352,14 @@ test('what is no request, no message and no tick is no door: a resolver of Graph
   expect(await call('rpc')).toBe('Resolver.show')
   await app.close()
 })
+
+test.each<[string, unknown[]]>([
+  ['a class, which it would replace', [class Orders {}]],
+  ['a field', [{}, 'field', undefined]],
+  ['an accessor', [{}, 'field', { get: () => 1 }]],
+  ['a decorator of the standard', [() => 1, { kind: 'method', name: 'show' }]],
+])('as decorator of what is no method it is refused: %s', (_what, args) => {
+  expect(() => Reflect.apply(epochPerRequest() as unknown as () => void, undefined, args)).toThrow(
+    '@epochPerRequest(): it decorates methods',
+  )
+})

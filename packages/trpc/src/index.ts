@@ -3,7 +3,7 @@
  * answered, and what it answered with has come to its end: a generator, and promises and generators in an object. Outside stay
  * `createContext`, middleware before this, a transformer, and what an observable does.
  */
-import { type EpochOptions, withEpoch } from 'withepoch'
+import { EpochError, type EpochOptions, withEpoch } from 'withepoch'
 
 export interface CallOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
   /** The epoch's name. @default the procedure's path: `orders.list` */
@@ -36,6 +36,11 @@ export type EpochMiddleware = <Result>(call: {
  * await router.createCaller({}).locale() // => 'en'
  */
 export function epochPerCall(options: CallOptions = {}): EpochMiddleware {
+  if ('next' in options)
+    throw new EpochError(
+      'INVALID_ARGUMENT',
+      'epochPerCall(call): it makes the middleware. Say t.procedure.use(epochPerCall()).',
+    )
   const { name = ({ path }) => path, ...others } = options
   return (call) =>
     withEpoch({ ...others, name: name(call), ifNested: 'fresh' }, async () => {

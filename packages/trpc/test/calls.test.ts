@@ -251,3 +251,10 @@ async function collected(): Promise<void> {
   }
   await turn()
 }
+
+test('used without being called it is refused', async () => {
+  const router = t.router({ who: t.procedure.use(epochPerCall as never).query(() => 'nobody') })
+  await expect(router.createCaller({}).who()).rejects.toThrow(
+    'epochPerCall(call): it makes the middleware. Say t.procedure.use(epochPerCall()).',
+  )
+})
