@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { bindEmitter, EpochError, type EpochOptions, withEpoch } from 'withepoch'
+import { bindEmitter, detach, EpochError, type EpochOptions, withEpoch } from 'withepoch'
 
 export interface RequestOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
   /** The epoch's name. @default `GET /orders/:id` where the route is known already, else `GET /orders/…` */
@@ -77,13 +77,17 @@ export function epochPerRequest(first?: Listener | RequestOptions, second?: Requ
       'req' in one && typeof two === 'function'
         ? [one.req, one.res]
         : [one as IncomingMessage, two as ServerResponse]
+    const run = (): unknown =>
+      listener === undefined ? (three ?? (two as () => unknown))() : listener(request, response)
+    // So Node marks a request that it has handed to a listener of `upgrade`, as express-ws does with its WebSockets.
+    if ((request as { upgrade?: boolean }).upgrade === true) return detach(run)
     const routed = one as Routed
     return withEpoch({ ...others, name: name(request, routed), ifNested: 'fresh' }, (epoch) => {
       epoch.waitUntil(closeOf(request, response))
       // Their events come from the connection: `data` of a body, `drain` of an answer that waited behind another.
       bindEmitter(request)
       bindEmitter(response)
-      return listener === undefined ? (three ?? (two as () => unknown))() : listener(request, response)
+      return run()
     })
   }
 }

@@ -1,6 +1,6 @@
 /** What the contract does not show of the adapter: names in a route, options, and a client that had gone before. */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import {
   type ClientHttp2Session,
   connect as connectHttp2,
@@ -9,7 +9,7 @@ import {
   type Http2Server,
 } from 'node:http2'
 import { type AddressInfo, connect } from 'node:net'
-import { Readable } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import Router from '@koa/router'
 import connectApp from 'connect'
 import express from 'express'
@@ -244,6 +244,26 @@ async function sessionOf(server: Http2Server): Promise<ClientHttp2Session> {
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve))
 }
+
+test('a WebSocket that is led through the middleware has no epoch', async () => {
+  const app = express().use(epochPerRequest())
+  let see = (_name: string | undefined): void => {}
+  const seen = new Promise((resolve) => (see = resolve))
+  app.get('/socket', () => see(tryGetEpoch()?.name))
+  const url = await serve(app)
+  // What express-ws does.
+  let upgraded: Duplex | undefined
+  servers.at(-1)!.on('upgrade', (request, duplex) => {
+    upgraded = duplex
+    app(request, new ServerResponse(request))
+  })
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  socket.write('GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  expect(await seen).toBe(undefined)
+  await assertNoOpenEpochs()
+  socket.destroy()
+  upgraded?.destroy()
+})
 
 test('used without being called it is refused, where the client would wait for ever', async () => {
   const app = express().set('env', 'test')
