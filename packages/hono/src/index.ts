@@ -64,10 +64,26 @@ export function epochPerRequest(options: RequestOptions = {}): MiddlewareHandler
 /** Settles when no more will be written, or the client has gone; undefined where there is no response of Node's to tell. */
 function writtenOf({ env }: Context): Promise<unknown> | undefined {
   // Elsewhere the name may be that of a binding of the service's own.
-  const { outgoing } = (env ?? {}) as { outgoing?: Partial<ServerResponse> }
+  const { outgoing } = (env ?? {}) as { outgoing?: ServerResponse }
   if (typeof outgoing?.once !== 'function') return undefined
-  // Middleware before this may have taken longer than the client waited.
-  return new Promise((resolve) => (outgoing.closed ? resolve(true) : outgoing.once!('close', resolve)))
+  return new Promise<void>((resolve) => {
+    // Middleware before this may have taken longer than the client waited.
+    if (outgoing.closed) return resolve()
+    outgoing.once('close', resolve)
+    // There is no socket while other answers of the connection come first.
+    if (outgoing.socket === null) resolveWithConnection(outgoing, resolve)
+  })
+}
+
+/** What waits behind other answers, by connection, which Node does not tell when that goes: one listener for all of them. */
+const behind = new WeakMap<object, Set<() => void>>()
+
+function resolveWithConnection(response: ServerResponse, resolve: () => void): void {
+  const { socket } = response.req
+  const waiting = behind.get(socket) ?? new Set()
+  if (!behind.has(socket)) socket.once('close', () => waiting.forEach((tell) => tell()))
+  behind.set(socket, waiting.add(resolve))
+  response.once('close', () => waiting.delete(resolve))
 }
 
 /** The same chunks, as they are asked for, each made in the epoch of this call; `ended` settles when there will be no more. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { serve, upgradeWebSocket } from '@hono/node-server'
 import { assertNoOpenEpochs } from '@withepoch/testing'
 import { Hono } from 'hono'
@@ -222,4 +222,25 @@ test('used without being called it is refused', async () => {
   expect(await (await app.request('/')).text()).toBe(
     'INVALID_ARGUMENT: epochPerRequest(c): it makes the middleware. Say app.use(epochPerRequest()).',
   )
+})
+
+test('an answer that waits behind another on its connection leaves no epoch open when that goes', async () => {
+  const gone = new AbortController()
+  let answered = (): void => {}
+  const answers = new Promise<void>((resolve) => (answered = resolve))
+  const app = new Hono()
+  app.use(epochPerRequest())
+  app.get('/first', async (c) => {
+    await once(gone.signal, 'abort')
+    return c.text('first')
+  })
+  app.get('/second', (c) => (answered(), c.text('second')))
+  const server = await served(app.fetch)
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+  for (const name of ['first', 'second']) socket.write(`GET /${name} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  await answers
+  socket.destroy()
+  await server.close() // it waits for the connection
+  gone.abort()
+  await expect(assertNoOpenEpochs(PATIENCE)).resolves.toBeUndefined()
 })
