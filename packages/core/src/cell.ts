@@ -44,8 +44,10 @@ export interface CellParts<T> {
 
 /** A registered process-global value that can be written. Made by `cell` and `adopt`. */
 export class Cell<T> extends Source<T> {
-  /** Undefined for a plain cell, whose live value is in the root. */
-  #keep: Keep<T> | undefined
+  /** Undefined for a plain cell. */
+  readonly #keep: Keep<T> | undefined
+  /** The live value of a plain cell, as it also stands in the root; UNSETTLED for one whose value is in its `#keep`. */
+  #live: T
   #released = false
   readonly #retirement: Retirement<T> | undefined
 
@@ -57,12 +59,19 @@ export class Cell<T> extends Source<T> {
     const getter = (): T => (this.#keep as Keep<T>).value
     super({ name, getter, options, initial: inRoot ? initial : UNSETTLED, call, site })
     this.#keep = inRoot ? undefined : (keep ?? { value: initial })
+    this.#live = inRoot ? initial : (UNSETTLED as T)
     this.#retirement = options.retire && new Retirement(this, (old) => options.retire?.(old))
+  }
+
+  /** @internal as any source's, with one field in the place of a look at the snapshot while no epoch is open */
+  override get(): T {
+    const live = this.#live
+    return carrier.open === 0 && live !== UNSETTLED ? live : super.get()
   }
 
   /** @internal */
   override liveNow(): T {
-    return this.#keep === undefined ? (root.read(this.slot) as T) : super.liveNow()
+    return this.#keep === undefined ? this.#live : super.liveNow()
   }
 
   /**
@@ -117,38 +126,47 @@ export class Cell<T> extends Source<T> {
 
   /** A released cell goes on by itself: its place in the root is for whoever takes the name. */
   override release(): void {
-    const value = root.read(this.slot) as T
     root.release(this.name, this)
-    this.#keep ??= { value }
     this.#released = true
   }
 
   /** @internal makes `value` live; if that throws, nothing has changed */
   writeLive(value: T, epoch: Epoch | undefined): void {
-    const before = this.#liveOrNone()
     const keep = this.#keep
+    if (keep === undefined) return this.writePlain(value, epoch)
+    const before = this.#liveOrNone(keep)
     const isSame = Object.is(before, value)
-    if (keep === undefined) {
-      if (isSame) return
-      root.write(this.slot, value)
-    } else {
-      if (isSame && keep.foreign !== true) return // a foreign setter is called each time, as it was
-      const snapshot = keep.foreign === true ? undefined : this.toSnapshot(value)
-      keep.value = value
-      if (before !== NONE) {
-        root.onRollback(() => {
-          keep.value = before
-        })
-      }
-      if (!this.#released) {
-        if (keep.foreign === true) this.#refresh()
-        else if (this.isolation === 'snapshot') root.write(this.slot, snapshot)
-        else root.bump() // its value is not in the root, but the write is a version all the same
-      }
-      if (isSame) return
+    if (isSame && keep.foreign !== true) return // a foreign setter is called each time, as it was
+    const snapshot = keep.foreign === true ? undefined : this.toSnapshot(value)
+    keep.value = value
+    if (before !== NONE) {
+      root.onRollback(() => {
+        keep.value = before
+      })
     }
+    if (!this.#released) {
+      if (keep.foreign === true) this.#refresh()
+      else if (this.isolation === 'snapshot') root.write(this.slot, snapshot)
+      else root.bump() // its value is not in the root, but the write is a version all the same
+    }
+    if (isSame) return
     if (before === NONE) this.announce('live', value, epoch)
     else this.replaced(before, value, epoch)
+  }
+
+  /** @internal */
+  writePlain(value: T, epoch: Epoch | undefined): void {
+    const before = this.#live
+    if (Object.is(before, value)) return
+    this.#live = value
+    if (!this.#released) root.store(this.slot, value)
+    if (carrier.writesHeard || root.hasGroups || this.#retirement !== undefined)
+      this.replaced(before, value, epoch)
+  }
+
+  /** @internal */
+  override rolledBack(): void {
+    if (this.#keep === undefined) this.#live = root.read(this.slot) as T
   }
 
   /** @internal the value that was written, as a snapshot holds it: a foreign setter may have made another of it */
@@ -175,8 +193,8 @@ export class Cell<T> extends Source<T> {
   }
 
   /** A foreign getter may throw until the first write. */
-  #liveOrNone(): T | typeof NONE {
-    if (this.#keep?.foreign !== true) return this.liveNow()
+  #liveOrNone(keep: Keep<T>): T | typeof NONE {
+    if (keep.foreign !== true) return keep.value
     try {
       return this.liveNow()
     } catch {

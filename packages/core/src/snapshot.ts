@@ -84,6 +84,10 @@ export class Root {
     return this.#values[VERSION] as number
   }
 
+  get hasGroups(): boolean {
+    return this.#groups.size > 0
+  }
+
   get publishing(): boolean {
     return this.#publication !== undefined
   }
@@ -123,7 +127,7 @@ export class Root {
     if (polled) this.#polled.add(source)
     // A declaration is no write: it outlives the publication that it may be made in.
     const declare = (): void => {
-      this.#store(slot, initial)
+      this.store(slot, initial)
       this.onRollback(declare)
     }
     declare()
@@ -146,7 +150,7 @@ export class Root {
 
   /** Makes `value` live, inside `publish` together with the rest. */
   write(slot: number, value: unknown): void {
-    if (!Object.is(this.#values[slot], value)) this.#store(slot, value)
+    if (!Object.is(this.#values[slot], value)) this.store(slot, value)
   }
 
   /**
@@ -211,6 +215,7 @@ export class Root {
       this.#taken = publication.taken
       this.#publication = outer
       for (const undo of publication.undo.reverse()) attempt(undo)
+      for (const { source } of this.#registered.values()) source.rolledBack()
       throw error
     }
     this.#publication = outer
@@ -272,7 +277,7 @@ export class Root {
 
   /** A new version with the same values: what epochs get from here on differs in another way. */
   bump(): void {
-    this.#store(FAILURES, this.#values[FAILURES])
+    this.store(FAILURES, this.#values[FAILURES])
   }
 
   #take(): Values {
@@ -310,7 +315,7 @@ export class Root {
     this.#registered.delete(name)
     this.#polled.delete(source)
     const clear = (): void => {
-      this.#store(source.slot, UNSETTLED)
+      this.store(source.slot, UNSETTLED)
       this.onRollback(clear)
     }
     clear()
@@ -328,21 +333,21 @@ export class Root {
         const value = source.sample()
         if (Object.is(value, before)) continue
         if (failed || (before !== UNSETTLED && !source.isSameCopy(before, value))) changed.push(source)
-        this.#store(slot, value)
+        this.store(slot, value)
         if (failed) (failures ??= new Map(former)).delete(slot)
       } catch (error) {
         if (failed && Object.is(former.get(slot), error)) continue
         if (before !== UNSETTLED) changed.push(source)
-        this.#store(slot, UNSETTLED)
+        this.store(slot, UNSETTLED)
         failures ??= new Map(former)
         failures.set(slot, error)
       }
     }
-    if (failures !== undefined) this.#store(FAILURES, failures)
+    if (failures !== undefined) this.store(FAILURES, failures)
     for (const source of changed) source.announce('polled', this.#values[source.slot])
   }
 
-  #store(slot: number, value: unknown): void {
+  store(slot: number, value: unknown): void {
     if (this.#taken) {
       this.#values = this.#values.slice()
       this.#taken = false

@@ -168,6 +168,9 @@ export class Source<T> {
     return value
   }
 
+  /** @internal a publication was undone: what stands in the root is live again */
+  rolledBack(): void {}
+
   /** @internal the live value, to a reader: told of, unless a getter reads it while it is sampled */
   readLive(from: 'live' | 'late', epoch?: Epoch): T {
     if (!carrier.readsHeard || carrier.sampling) return this.liveNow()
