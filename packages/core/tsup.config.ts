@@ -23,4 +23,7 @@ export default defineConfig({
   sourcemap: true,
   clean: true,
   define: { __VERSION__: JSON.stringify(version) },
+  // esbuild makes every top-level `const` a `var`. V8 then loads it anew at each use, and cannot know that the carrier is
+  // always the same object: a read outside an epoch takes a third longer. All are constants in the source.
+  plugins: [{ name: 'constants', renderChunk: (code) => ({ code: code.replace(/^var /gm, 'const ') }) }],
 })
