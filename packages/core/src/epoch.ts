@@ -28,8 +28,14 @@ export interface Scope {
   computing(): unknown
 }
 
+/** What stands in the place of a number of leases. */
+const CLOSING = -1
+const CLOSED = -2
+
 /** Kept apart from the epoch so that one that writes nothing, memoises nothing and is not waited for stays small. */
 interface Extra {
+  /** The values are this epoch's own copy, so a local change may be made in place. */
+  owned: boolean
   /** Captured values of the slots whose value here is a local one. */
   base: Map<number, unknown> | undefined
   memos: Map<unknown, unknown> | undefined
@@ -81,11 +87,9 @@ export class Epoch {
   next: Epoch | undefined = undefined
   /** The pinned values; undefined once closed, and for what stands for no epoch. */
   #values: Values | undefined
-  /** `#values` is this epoch's own copy, so a local change may be made in place. */
-  #owned = false
-  #leases = 1
+  /** How many hold it open; CLOSING, then CLOSED, from when the last let go. */
+  #leases: number
   #writes: Writes
-  #phase: 'open' | 'closing' | 'closed'
   #extra: Extra | undefined = undefined
 
   /** @internal */
@@ -95,12 +99,13 @@ export class Epoch {
     this.parentId = parent?.id
     this.#values = values
     this.#writes = writes
-    this.#phase = values === undefined ? 'closed' : 'open'
+    this.#leases = values === undefined ? CLOSED : 1
   }
 
   /** `open` while any lease is held, `closing` while `onClose` hooks run, then `closed`. */
   get phase(): 'open' | 'closing' | 'closed' {
-    return this.#phase
+    if (this.#leases === CLOSED) return 'closed'
+    return this.#leases === CLOSING ? 'closing' : 'open'
   }
 
   /** The version of the snapshot that this epoch is pinned to; `undefined` once closed. */
@@ -122,8 +127,8 @@ export class Epoch {
    * signal.aborted // => true
    */
   get signal(): AbortSignal {
-    if (this.#phase === 'closed') return AbortSignal.abort(this.#closedError('epoch.signal'))
-    const extra = this.#extend()
+    if (this.#leases === CLOSED) return AbortSignal.abort(this.closedError('epoch.signal'))
+    const extra = this.extend()
     extra.controller ??= new AbortController()
     return extra.controller.signal
   }
@@ -143,6 +148,9 @@ export class Epoch {
    * })
    */
   get<T>(source: Source<T>): T {
+    // The short way: a plain value, and nobody who has to know that it was read.
+    const value = carrier.deriving > 0 || carrier.readsHeard ? UNSETTLED : this.#values?.[source?.slot]
+    if (value !== UNSETTLED && value !== undefined) return value as T
     requireSource(source, 'epoch.get(source)')
     if (carrier.deriving > 0) {
       const caller = currentScope()?.owner()
@@ -174,7 +182,7 @@ export class Epoch {
         `epoch.waitUntil(promise): expected a promise, got ${kindOf(promise)}.`,
       )
     }
-    this.#requireOpen('epoch.waitUntil()')
+    this.requireOpen('epoch.waitUntil()')
     this.hold()
     void enter(this, () =>
       toPromise(promise).then(
@@ -205,8 +213,8 @@ export class Epoch {
    */
   onClose(fn: () => unknown): void {
     requireFunction(fn, 'epoch.onClose(fn)', 'fn')
-    this.#requireOpen('epoch.onClose()')
-    const extra = this.#extend()
+    this.requireOpen('epoch.onClose()')
+    const extra = this.extend()
     extra.hooks ??= []
     extra.hooks.push(fn)
   }
@@ -228,17 +236,17 @@ export class Epoch {
    * }) // => [1, 2]
    */
   advance(): void {
-    this.#requireOpen('epoch.advance()')
+    this.requireOpen('epoch.advance()')
     const next = root.capture()
     const former = this.#values as Values
     this.#values = next
-    this.#owned = false
+    this.disown()
     this.dropMemos()
     const base = this.#extra?.base
     if (base !== undefined) {
       for (const slot of base.keys()) {
         base.set(slot, next[slot])
-        this.#setOwn(slot, former[slot])
+        this.setOwn(slot, former[slot])
       }
     }
     // A local value may be an old one: then it is still held, and this epoch still counts as old. To a drain it does
@@ -260,7 +268,7 @@ export class Epoch {
    * }) // => [false, true]
    */
   isStale(): boolean {
-    this.#requireValues('epoch.isStale()')
+    this.requireValues('epoch.isStale()')
     for (const source of root.sources()) if (this.hasMoved(source)) return true
     return false
   }
@@ -285,7 +293,7 @@ export class Epoch {
    * }) // => 1
    */
   validate(...sources: Array<Source<unknown>>): void {
-    this.#requireValues('epoch.validate()')
+    this.requireValues('epoch.validate()')
     for (const source of sources) requireSource(source, 'epoch.validate(...sources)')
     const moved = (sources.length > 0 ? sources : [...root.sources()]).filter((source) =>
       this.hasMoved(source),
@@ -294,7 +302,7 @@ export class Epoch {
     const names = moved.map((source) => `"${source.name}"`).join(', ')
     throw new EpochError(
       'EPOCH_STALE',
-      `epoch.validate() of ${this.#label()}: ${names} changed since the epoch captured ${moved.length > 1 ? 'them' : 'it'}. ` +
+      `epoch.validate() of ${this.label()}: ${names} changed since the epoch captured ${moved.length > 1 ? 'them' : 'it'}. ` +
         'Retry the work in a new epoch, or epoch.advance() and decide again.',
     )
   }
@@ -315,7 +323,7 @@ export class Epoch {
 
   /** Never shows a value, not even with `showHidden`: the values are private fields. */
   [INSPECT](): string {
-    return `Epoch { ${this.#label()}, ${this.phase}, version ${this.version ?? '-'} }`
+    return `Epoch { ${this.label()}, ${this.phase}, version ${this.version ?? '-'} }`
   }
 
   /** @internal */
@@ -374,7 +382,7 @@ export class Epoch {
     const agreed = root.groupOf(slot)?.agreed()
     if (agreed !== undefined) {
       for (const [member, value] of agreed) {
-        if (member >= values.length || values[member] === UNSETTLED) this.#setOwn(member, value)
+        if (member >= values.length || values[member] === UNSETTLED) this.setOwn(member, value)
       }
       return (this.#values as Values)[slot] as T
     }
@@ -382,12 +390,12 @@ export class Epoch {
     try {
       value = source.sample()
     } catch (error) {
-      this.#setOwn(slot, UNSETTLED)
+      this.setOwn(slot, UNSETTLED)
       const own = this.#values as Values
       own[FAILURES] = new Map(own[FAILURES] as ReadonlyMap<number, unknown> | undefined).set(slot, error)
       throw error
     }
-    this.#setOwn(slot, value)
+    this.setOwn(slot, value)
     return value
   }
 
@@ -403,7 +411,7 @@ export class Epoch {
 
   /** @internal in strict mode, what comes after the end is an error */
   refuseLate(call: string): void {
-    if (carrier.strict && this.id !== 0) throw this.#closedError(call)
+    if (carrier.strict && this.id !== 0) throw this.closedError(call)
   }
 
   /** @internal */
@@ -421,7 +429,7 @@ export class Epoch {
   hasMoved(source: Source<unknown>): boolean {
     const { slot } = source
     const base = this.#extra?.base
-    const captured = base?.has(slot) === true ? base.get(slot) : this.#own(slot)
+    const captured = base?.has(slot) === true ? base.get(slot) : this.own(slot)
     if (captured !== UNSETTLED) return source.movedFrom(captured)
     const failures = (this.#values as Values)[FAILURES] as ReadonlyMap<number, unknown> | undefined
     return failures?.has(slot) === true && source.movedFromFailure()
@@ -432,20 +440,20 @@ export class Epoch {
     if (this.#writes === 'reject') {
       throw new EpochError(
         'WRITE_REJECTED',
-        `A write to "${cell.name}" inside ${this.#label()}, which was opened with writes: 'reject'. Write outside the ` +
+        `A write to "${cell.name}" inside ${this.label()}, which was opened with writes: 'reject'. Write outside the ` +
           "epoch (detach), or open it with writes: 'local' or 'publish'.",
       )
     }
     if (this.#values === undefined) {
       // Late, or in no epoch. Published, it is what it would have been without us; a local one has nowhere left to go.
       if (this.#writes === 'publish') return cell.writeLive(value, undefined)
-      throw this.#closedError(`A late write to "${cell.name}", which was to stay local,`)
+      throw this.closedError(`A late write to "${cell.name}", which was to stay local,`)
     }
     if (this.#writes === 'local') {
       if (cell.isolation === 'read-committed') {
         throw new EpochError(
           'WRITE_REJECTED',
-          `A write to "${cell.name}" inside ${this.#label()}: the epoch's writes are local, and a read-committed source ` +
+          `A write to "${cell.name}" inside ${this.label()}: the epoch's writes are local, and a read-committed source ` +
             'is never pinned, so nothing would read it. Write it outside the epoch (detach).',
         )
       }
@@ -457,7 +465,7 @@ export class Epoch {
       if (carrier.strict) {
         throw new EpochError(
           'WRITE_CONFLICT',
-          `A write to "${cell.name}" inside ${this.#label()}: its live value has changed since the epoch captured it, ` +
+          `A write to "${cell.name}" inside ${this.label()}: its live value has changed since the epoch captured it, ` +
             'so the write would undo a change it never saw. Use update(prev => next), or retry in a new epoch.',
         )
       }
@@ -467,9 +475,9 @@ export class Epoch {
       root.onRollback(() => this.dropMemos())
       return this.dropMemos()
     }
-    this.#rememberForRollback(cell.slot)
+    this.rememberForRollback(cell.slot)
     this.#extra?.base?.delete(cell.slot)
-    this.#replaceOwn(cell.slot, cell.written(value))
+    this.replaceOwn(cell.slot, cell.written(value))
   }
 
   /**
@@ -478,11 +486,11 @@ export class Epoch {
    */
   writeLocal<T>(source: Source<T>, value: T): boolean {
     const { slot } = source
-    this.#rememberForRollback(slot)
-    const extra = this.#extend()
+    this.rememberForRollback(slot)
+    const extra = this.extend()
     const base = (extra.base ??= new Map<number, unknown>())
-    if (!base.has(slot)) base.set(slot, this.#own(slot))
-    return this.#replaceOwn(slot, value)
+    if (!base.has(slot)) base.set(slot, this.own(slot))
+    return this.replaceOwn(slot, value)
   }
 
   /** @internal how this epoch takes writes */
@@ -502,7 +510,7 @@ export class Epoch {
   /** @internal as `fork`, for a child of another kind */
   spawn<E extends Epoch>(make: (values: Values) => E): E {
     root.requireWhole()
-    this.#owned = false
+    this.disown()
     const child = make(this.#values as Values)
     const base = this.#extra?.base
     if (base !== undefined) child.inheritBase(base)
@@ -512,7 +520,7 @@ export class Epoch {
 
   /** @internal */
   inheritBase(base: ReadonlyMap<number, unknown>): void {
-    this.#extend().base = new Map(base)
+    this.extend().base = new Map(base)
   }
 
   /** @internal told when what runs here used something that a derived value cannot be compared by */
@@ -528,23 +536,23 @@ export class Epoch {
 
   /** @internal whether a nested `withEpoch` may join, and a lease may be taken */
   isOpen(): boolean {
-    return this.#phase === 'open'
+    return this.#leases >= 0
   }
 
   /** @internal one more lease */
   hold(): void {
-    this.#leases++
+    if (this.isOpen()) this.#leases++
   }
 
   /** @internal the last one closes the epoch */
   release(): void {
-    if (--this.#leases === 0 && this.#phase === 'open') this.close()
+    if (this.isOpen() && --this.#leases === 0) this.close()
   }
 
   /** @internal the epoch's memo tables, by memo; undefined once closed */
   memoTables(): Map<unknown, unknown> | undefined {
     if (this.#values === undefined) return undefined
-    const extra = this.#extend()
+    const extra = this.extend()
     return (extra.memos ??= new Map())
   }
 
@@ -565,49 +573,50 @@ export class Epoch {
 
   /** @internal */
   born(birth: Birth, limit: AgeLimit | undefined): void {
-    const extra = this.#extend()
+    const extra = this.extend()
     extra.birth = birth
     extra.limit = limit
   }
 
   /** @internal now, whoever still holds a lease; and if it is closing already, without waiting for its hooks */
   close(): void {
-    if (this.#phase === 'closing') return this.#finish()
-    if (this.#phase !== 'open') return
-    this.#phase = 'closing'
-    if (this.#extra?.hooks === undefined) this.#finish()
-    else this.#runHooks(this.#extra.hooks)
+    if (this.#leases === CLOSING) return this.finish()
+    if (this.#leases === CLOSED) return
+    this.#leases = CLOSING
+    if (this.#extra?.hooks === undefined) this.finish()
+    else this.runHooks(this.#extra.hooks)
   }
 
-  #runHooks(hooks: Array<() => unknown>): void {
+  runHooks(hooks: Array<() => unknown>): void {
     for (let hook = hooks.pop(); hook !== undefined; hook = hooks.pop()) {
       try {
         const result = enter(this, hook)
         if (isThenable(result)) {
           void enter(this, toPromise, result)
             .catch(report)
-            .then(() => this.#runHooks(hooks))
+            .then(() => this.runHooks(hooks))
           return
         }
       } catch (error) {
         report(error)
       }
     }
-    this.#finish()
+    this.finish()
   }
 
-  #finish(): void {
-    if (this.#phase === 'closed') return
-    this.#extra?.controller?.abort(this.#closedError('epoch.signal'))
-    this.#phase = 'closed'
+  finish(): void {
+    if (this.#leases === CLOSED) return
+    this.#extra?.controller?.abort(this.closedError('epoch.signal'))
+    this.#leases = CLOSED
     if (epochClose.hasSubscribers) epochClose.publish({ epoch: this }) // while it still has its version
     this.#values = undefined
     this.#extra = undefined
     openEpochs.remove(this)
   }
 
-  #extend(): Extra {
+  extend(): Extra {
     return (this.#extra ??= {
+      owned: false,
       base: undefined,
       memos: undefined,
       hooks: undefined,
@@ -617,61 +626,67 @@ export class Epoch {
     })
   }
 
-  /** Changes one slot of this epoch's own array, which it copies first unless it already is its own. */
-  #setOwn(slot: number, value: unknown): void {
+  /** @internal the values are somebody else's as well: the next local change copies them */
+  disown(): void {
+    if (this.#extra !== undefined) this.#extra.owned = false
+  }
+
+  /** @internal changes one slot of this epoch's own array, which it copies first unless it already is its own. */
+  setOwn(slot: number, value: unknown): void {
     let values = this.#values as Values
-    if (!this.#owned) {
+    const extra = this.extend()
+    if (!extra.owned) {
       values = this.#values = values.slice()
-      this.#owned = true
+      extra.owned = true
     }
     while (values.length < slot) values.push(UNSETTLED) // no holes: they would slow every read of the array
     values[slot] = value
   }
 
-  #own(slot: number): unknown {
+  own(slot: number): unknown {
     const values = this.#values as Values
     return slot < values.length ? values[slot] : UNSETTLED
   }
 
   /** A write: what was computed from the former value is dropped with it. */
-  #replaceOwn(slot: number, value: unknown): boolean {
-    if (Object.is(this.#own(slot), value)) return false
-    this.#setOwn(slot, value)
+  replaceOwn(slot: number, value: unknown): boolean {
+    if (Object.is(this.own(slot), value)) return false
+    this.setOwn(slot, value)
     this.dropMemos()
     return true
   }
 
   /** Inside `publish`, a write that is undone in the root is undone here too; what was pinned meanwhile stays. */
-  #rememberForRollback(slot: number): void {
+  rememberForRollback(slot: number): void {
     if (!root.publishing) return
-    const value = this.#own(slot)
+    const value = this.own(slot)
     const hadBase = this.#extra?.base?.has(slot) === true
     const base = this.#extra?.base?.get(slot)
     root.onRollback(() => {
       if (this.#values === undefined) return
-      this.#replaceOwn(slot, value)
+      this.replaceOwn(slot, value)
       if (hadBase) this.#extra?.base?.set(slot, base)
       else this.#extra?.base?.delete(slot)
     })
   }
 
-  #requireOpen(call: string): void {
-    if (this.#phase !== 'open') throw this.#closedError(call)
+  requireOpen(call: string): void {
+    if (!this.isOpen()) throw this.closedError(call)
   }
 
-  #requireValues(call: string): void {
-    if (this.#values === undefined) throw this.#closedError(call)
+  requireValues(call: string): void {
+    if (this.#values === undefined) throw this.closedError(call)
   }
 
-  #closedError(call: string): EpochError {
+  closedError(call: string): EpochError {
     return new EpochError(
       'EPOCH_CLOSED',
-      `${call}: ${this.#label()} is ${this.phase}. Work that goes on after its request takes a lease with ` +
+      `${call}: ${this.label()} is ${this.phase}. Work that goes on after its request takes a lease with ` +
         "epoch.waitUntil(promise), runs with no epoch in detach(fn), or opens its own with withEpoch({ ifNested: 'fresh' }, fn).",
     )
   }
 
-  #label(): string {
+  label(): string {
     return `epoch #${this.id} "${this.name}"`
   }
 }

@@ -6,12 +6,18 @@
  * It does capture: what was live at entry is what `isStale` and `validate` compare with, so a fence stays a fence.
  */
 import type { Cell } from './cell.js'
-import { Epoch, type Writes } from './epoch.js'
+import { Epoch, requireSource, type Writes } from './epoch.js'
 import type { Source } from './source.js'
 
 export class ObservedEpoch extends Epoch {
   override get observing(): boolean {
     return true
+  }
+
+  /** Not by the short way, which is for what is pinned. */
+  override get<T>(source: Source<T>): T {
+    requireSource(source, 'epoch.get(source)')
+    return this.read(source)
   }
 
   /** A local value is read, because it was meant: an override, or a write that nobody else is to see. */

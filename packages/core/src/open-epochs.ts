@@ -10,10 +10,16 @@ import { carrier } from './carrier.js'
 import { epochOpen } from './diagnostics.js'
 import type { Epoch } from './epoch.js'
 
-/** A place in the list: an epoch, or a marker. */
+/** A place in the list: an epoch, or a marker. Undefined where it is in no list. */
 interface Link {
   prev: Link | undefined
   next: Link | undefined
+}
+
+/** A place that is in the list. */
+interface Linked extends Link {
+  prev: Linked
+  next: Linked
 }
 
 /** A wait for older epochs to close. */
@@ -30,29 +36,36 @@ class Marker implements Link {
 }
 
 export class OpenEpochs {
-  #oldest: Link | undefined
-  #newest: Link | undefined
+  /** Closes the list to a ring, so that no place in it is a special case: after it the oldest, before it the newest. */
+  readonly #ends: Linked
+
+  constructor() {
+    const ends: Link = { prev: undefined, next: undefined }
+    this.#ends = ends.prev = ends.next = ends as Linked
+  }
 
   add(epoch: Epoch): void {
-    this.#open(epoch, this.#newest)
+    this.addAfter(epoch, this.#ends.prev)
   }
 
   /** A fork sees its parent's snapshot, so it stands beside it. */
-  addAfter(epoch: Epoch, parent: Epoch): void {
-    this.#open(epoch, parent)
+  addAfter(epoch: Epoch, parent: Link): void {
+    link(epoch, parent)
+    carrier.open++
+    if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
   }
 
   remove(epoch: Epoch): void {
-    this.#unlink(epoch)
+    unlink(epoch)
     carrier.open--
-    this.#reachMarkers()
+    this.reachMarkers()
   }
 
   /** For an epoch that moved to the newest snapshot. */
   toNewest(epoch: Epoch): void {
-    this.#unlink(epoch)
-    this.#link(epoch, this.#newest)
-    this.#reachMarkers()
+    unlink(epoch)
+    link(epoch, this.#ends.prev)
+    this.reachMarkers()
   }
 
   /**
@@ -61,12 +74,13 @@ export class OpenEpochs {
    * The wait can be called off, and asked who is still waited for.
    */
   whenOlderClosed(reached: () => void): Wait {
-    if (this.#newest === undefined) {
+    const newest: Link = this.#ends.prev
+    if (newest === this.#ends) {
       reached()
       return { cancel() {}, holders: () => [] }
     }
-    const marker = this.#newest instanceof Marker ? this.#newest : new Marker()
-    if (marker !== this.#newest) this.#link(marker, this.#newest)
+    const marker = newest instanceof Marker ? newest : new Marker()
+    if (marker !== newest) link(marker, newest)
     marker.reached.push(reached)
     return {
       cancel() {
@@ -75,8 +89,8 @@ export class OpenEpochs {
       },
       holders: () => {
         const holders: Epoch[] = []
-        for (let link = marker.prev; link !== undefined; link = link.prev) {
-          if (!(link instanceof Marker)) holders.push(link as Epoch)
+        for (let each = marker.prev; each !== undefined && each !== this.#ends; each = each.prev) {
+          if (!(each instanceof Marker)) holders.push(each as Epoch)
         }
         return holders.reverse()
       },
@@ -85,45 +99,39 @@ export class OpenEpochs {
 
   /** The open epochs, oldest snapshot first. */
   *[Symbol.iterator](): Generator<Epoch> {
-    for (let link = this.#oldest; link !== undefined; link = link.next)
-      if (!(link instanceof Marker)) yield link as Epoch
+    for (
+      let each: Link | undefined = this.#ends.next;
+      each !== undefined && each !== this.#ends;
+      each = each.next
+    )
+      if (!(each instanceof Marker)) yield each as Epoch
   }
 
-  #open(epoch: Epoch, after: Link | undefined): void {
-    this.#link(epoch, after)
-    carrier.open++
-    if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
-  }
-
-  #reachMarkers(): void {
-    while (this.#oldest instanceof Marker) {
-      const marker = this.#oldest
+  /** @internal */
+  reachMarkers(): void {
+    for (let oldest: Link = this.#ends.next; oldest instanceof Marker; oldest = this.#ends.next) {
       // It keeps its place until all are told, so that a wait that begins in one of these calls is told after the others.
-      for (let reached = marker.reached.shift(); reached !== undefined; reached = marker.reached.shift())
+      for (let reached = oldest.reached.shift(); reached !== undefined; reached = oldest.reached.shift())
         reached()
-      if (this.#oldest === marker) this.#unlink(marker)
+      if (this.#ends.next === oldest) unlink(oldest)
     }
   }
+}
 
-  #link(link: Link, after: Link | undefined): void {
-    const next = after === undefined ? this.#oldest : after.next
-    link.prev = after
-    link.next = next
-    if (after === undefined) this.#oldest = link
-    else after.next = link
-    if (next === undefined) this.#newest = link
-    else next.prev = link
-  }
+function link(link: Link, after: Link): void {
+  const { next } = after as Linked
+  link.prev = after
+  link.next = next
+  after.next = link
+  next.prev = link as Linked
+}
 
-  #unlink(link: Link): void {
-    const { prev, next } = link
-    if (prev === undefined) this.#oldest = next
-    else prev.next = next
-    if (next === undefined) this.#newest = prev
-    else next.prev = prev
-    link.prev = undefined
-    link.next = undefined
-  }
+function unlink(link: Link): void {
+  const { prev, next } = link as Linked
+  prev.next = next
+  next.prev = prev
+  link.prev = undefined
+  link.next = undefined
 }
 
 export const openEpochs: OpenEpochs = (carrier.openEpochs ??= new OpenEpochs())

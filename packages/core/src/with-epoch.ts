@@ -154,12 +154,12 @@ export function tryGetEpoch(): Epoch | undefined {
 
 function openFresh(options: EpochOptions, parent: Epoch | undefined): Epoch {
   parent?.untracked()
-  const epoch = new (carrier.observe ? ObservedEpoch : Epoch)(
-    root.capture(),
-    options.name ?? 'anonymous',
-    options.writes ?? 'publish',
-    realParent(parent),
-  )
+  const { name = 'anonymous', writes = 'publish' } = options
+  const values = root.capture()
+  // Two calls of two constructors: one of whichever it is could not be inlined.
+  const epoch = carrier.observe
+    ? new ObservedEpoch(values, name, writes, realParent(parent))
+    : new Epoch(values, name, writes, realParent(parent))
   openEpochs.add(epoch)
   return prepare(epoch, options)
 }
