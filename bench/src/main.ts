@@ -135,7 +135,10 @@ function chosenRuntimes(): Runtime[] {
 }
 
 async function measureGroup(runtime: Runtime, step: Step, budget: 'full' | 'smoke'): Promise<GroupResult> {
-  const reason = enginesAgainst(runtime, step.package)
+  const reason =
+    step.nodeOnly === true && runtime.node === undefined
+      ? 'its profiler is another'
+      : enginesAgainst(runtime, step.package)
   if (reason !== undefined) return { group: step.group, processes: [], reason }
   const processes: ChildResult[] = []
   for (let count = 0; count < step.processes; count++) {

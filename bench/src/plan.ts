@@ -7,7 +7,13 @@ export interface Step {
   readonly processes: number
   /** The package that it needs. */
   readonly package?: string | undefined
+  /** It needs what only Node has. */
+  readonly nodeOnly?: boolean
 }
+
+/** What is profiled: the cases that are more than one function. */
+export const PROFILED = ['enter', 'request'] as const
+export type Profiled = (typeof PROFILED)[number]
 
 /** What the targets are judged by. */
 const TARGET_STEPS: readonly Step[] = [
@@ -32,6 +38,7 @@ export function planFor(kind: 'full' | 'check' | 'smoke'): Step[] {
     ]) {
       steps.push({ group, processes: 1 })
     }
+    for (const name of PROFILED) steps.push({ group: `profile:${name}`, processes: 1, nodeOnly: true })
     for (const [name, contender] of Object.entries(contenders)) {
       const needs = 'package' in contender ? contender.package : undefined
       steps.push({ group: `contender:${name}`, processes: 1, package: needs })

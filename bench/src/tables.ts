@@ -2,7 +2,8 @@
  * What came out, as tables: plain text for the terminal, Markdown for `docs/performance.md`. The page has the same rows
  * and takes them from here.
  */
-import { findFact, findPair, findReason, type Results, type RuntimeResult } from './results.js'
+import { PROFILED } from './plan.js'
+import { findFact, findPair, findReason, groupOf, type Results, type RuntimeResult } from './results.js'
 import type { Verdict } from './targets.js'
 
 /** A table before it has a form: the first row and column are headings. */
@@ -87,6 +88,40 @@ export function targetsTable(verdicts: readonly Verdict[]): Table {
     head: ['', ...runtimes.map(({ title }) => title)],
     rows,
     footnotes: [...footnotes],
+  }
+}
+
+/** Why a target is missed where it is, as the items of a list. */
+export function reasonsOf(verdicts: readonly Verdict[]): string[] {
+  const missed = new Set(verdicts.filter(({ outcome }) => outcome === 'missed').map(({ target }) => target))
+  return [...missed].map(({ title, because }) => `**${title}**: ${because}.`)
+}
+
+/** Of what is profiled, the functions with the largest shares. */
+export function profileTable({ runtimes }: Results): Table {
+  const profiled = runtimes.filter(
+    (runtime) => groupOf(runtime, `profile:${PROFILED[0]}`)?.reason === undefined,
+  )
+  return {
+    title: 'Where the time goes',
+    note: "The largest shares, as V8's profiler samples them. Functions that are compiled into their caller count as the caller.",
+    head: ['', ...profiled.map(({ title }) => title)],
+    rows: PROFILED.map((name) => [
+      name === 'enter' ? 'enter and end' : 'a whole request',
+      ...profiled.map((runtime) => {
+        const facts = Object.entries(groupOf(runtime, `profile:${name}`)?.processes[0]?.facts ?? {})
+        const shares = facts.flatMap(([fn, share]) =>
+          typeof share === 'number' ? [[fn, share] as const] : [],
+        )
+        shares.sort(([, a], [, b]) => b - a)
+        return (
+          shares
+            .slice(0, 8)
+            .map(([fn, share]) => `${fn} ${share.toFixed(0)} %`)
+            .join(', ') || '–'
+        )
+      }),
+    ]),
   }
 }
 
@@ -228,6 +263,10 @@ function tablesAsMarkdown(results: Results, verdicts: readonly Verdict[]): strin
   return [
     `Measured on ${results.date}: ${results.machine}.`,
     markdown(targetsTable(verdicts), 3),
+    `Why a target is missed where it is:\n\n${reasonsOf(verdicts)
+      .map((reason) => `- ${reason}`)
+      .join('\n')}`,
+    markdown(profileTable(results), 3),
     markdown(costsTable(results), 3),
     markdown(bytesTable(results), 3),
     markdown(scaleTable(results), 3),

@@ -25,7 +25,7 @@ export async function enterGroup(run: Run): Promise<void> {
 
 const nothing = (): number => 1
 
-function entering(times: number): number {
+export function entering(times: number): number {
   let sum = 0
   for (let index = 0; index < times; index++) sum += withEpoch(nothing) as number
   return sum

@@ -13,5 +13,6 @@ export const groups: Readonly<Record<string, Group>> = {
   contender: async (run) => (await import('./contender.js')).contenderGroup(run),
   request: async (run) => (await import('./contender.js')).requestGroup(run),
   bytes: async (run) => (await import('./bytes.js')).bytesGroup(run),
+  profile: async (run) => (await import('./profile.js')).profileGroup(run),
   scale: async (run) => (await import('./scale.js')).scaleGroup(run),
 }
