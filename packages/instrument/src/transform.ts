@@ -118,6 +118,6 @@ export function rewire(
 
 /** Of the first statement behind a hashbang line and the directives, which count only at the top. */
 function startOf({ body }: Program): number {
-  const first = body.find((statement) => !('directive' in statement) || statement.directive === undefined)
+  const first = body.find((statement) => !('directive' in statement))
   return first?.start ?? 0
 }

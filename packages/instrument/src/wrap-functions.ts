@@ -188,8 +188,7 @@ class Wrapping implements WrappedFunctions {
 
   #load(url: string, context: object, nextLoad: Parameters<LoadHook>[2]): LoadResult {
     const result = nextLoad(url, context)
-    if (this.#released || !isOurs(result.format) || (this.#url !== undefined && !this.#url.test(url)))
-      return result
+    if (!isScript(result.format) || (this.#url !== undefined && !this.#url.test(url))) return result
     const source = textOf(result, url)
     if (source === undefined) return result
     const changed = this.#changed(source, url, result.format as string)
@@ -304,7 +303,7 @@ function isName(name: unknown): boolean {
 
 const FORMATS = ['module', 'commonjs', 'module-typescript', 'commonjs-typescript']
 
-function isOurs(format: string | null | undefined): boolean {
+function isScript(format: string | null | undefined): boolean {
   return FORMATS.includes(format ?? '')
 }
 

@@ -105,13 +105,19 @@ test('what it throws reaches the assignment, which was made', () => {
 })
 
 test('leaves what cannot be stood in for as it is', () => {
-  const [fixed, accessor] = [newKey(), newKey()]
+  const [fixed, constant, accessor] = [newKey(), newKey(), newKey()]
   Object.defineProperty(globalThis, fixed, { value: 'fixed', writable: false, configurable: false })
+  Object.defineProperty(globalThis, constant, { value: 'constant', writable: false, configurable: true })
   Object.defineProperty(globalThis, accessor, { get: () => 'computed', configurable: true })
   const seen: unknown[] = []
   whenGlobalExists(fixed, (value) => void seen.push(value))
+  whenGlobalExists(constant, (value) => void seen.push(value))
   whenGlobalExists(accessor, (value) => void seen.push(value))
-  expect(seen).toEqual(['fixed', 'computed'])
+  expect(seen).toEqual(['fixed', 'constant', 'computed'])
+  expect(Object.getOwnPropertyDescriptor(globalThis, constant)).toMatchObject({
+    value: 'constant',
+    writable: false,
+  })
   expect(Object.getOwnPropertyDescriptor(globalThis, fixed)).toMatchObject({
     value: 'fixed',
     configurable: false,

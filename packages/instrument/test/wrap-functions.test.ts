@@ -178,10 +178,11 @@ describe.each(nodes)('on $name', ({ path: node }) => {
       'urls.mjs': `
         import { getCurrent, setCurrent } from './one/state.mjs'
         import * as two from './two/state.mjs'
-        console.log(getCurrent(), two.getCurrent())`,
+        import * as again from './two/state.mjs?again'
+        console.log(getCurrent(), two.getCurrent(), again.getCurrent())`,
     })
     const wrap = `wrapFunctions(['getCurrent', 'setCurrent'], () => ({ getCurrent: () => 'wrapped' }), { url: /\\/two\\//g })`
-    expect(run(wrap, 'urls.mjs').lines).toEqual(['first wrapped'])
+    expect(run(wrap, 'urls.mjs').lines).toEqual(['first wrapped wrapped'])
   })
 
   test('are given back by release, and none is taken after it', () => {
