@@ -38,6 +38,7 @@ export interface Parsed {
 
 /** Whether it is worth parsing: importers have the names in their text too, but declare none. */
 export function mayDeclare(source: string, name: string): boolean {
+  if (!source.includes(name)) return false // of most modules, and far quicker to say than by the expression
   const escaped = escape(name)
   const declaring = String.raw`(?:\bfunction\b\s*\*?\s*|\b(?:const|let|var)\s+)${escaped}(?![\w$])`
   return new RegExp(String.raw`${declaring}|,\s*${escaped}\s*=`).test(source)
