@@ -1,0 +1,180 @@
+/** Runs the conditions on real gateways, one gateway for each combination of rows, registry and mode. */
+import { spawnSync } from 'node:child_process'
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Call, type Cell, type Load, LOADS, type Mode, type Row } from './conditions.js'
+import { Gateway } from './gateway.js'
+import { type Agent, AGENTS, type Home, type Registry } from './home.js'
+import type { Installation } from './installation.js'
+import { scansByCall } from './timeline.js'
+import { BusyAgents, takeTurn, turnsSession } from './turns.js'
+
+const REFRESH_BUDGET_MS = 180_000
+
+/** Between two calls while agents are at work, so that the calls meet different moments of their turns. */
+const PAUSE_MS = 200
+
+/** Real turns that have to end during a cell before it may end itself. */
+const LEAST_TURNS = 8
+
+export interface Plan {
+  readonly rows: readonly number[]
+  readonly registries: readonly Registry[]
+  readonly modes: readonly Mode[]
+  readonly loads: readonly Load[]
+  readonly calls: number
+  /** After which an unmodified gateway's cell makes no further call. */
+  readonly budgetMs: number
+  readonly preload: string
+}
+
+export interface Setting {
+  readonly installation: Installation
+  readonly home: Home
+  readonly modelPort: number
+  /** For whoever waits. */
+  readonly say: (what: string) => void
+}
+
+/** The registry, as the program itself writes it, and the sessions, made over the gateway. */
+export async function prepare(setting: Setting, plan: Plan): Promise<void> {
+  const { installation, home, modelPort, say } = setting
+  await home.clear(modelPort)
+  say('the program writes its registry of plugins')
+  refreshRegistry(installation, home)
+  await home.saveRegistry()
+  const gateway = await Gateway.start(installation, home)
+  let made = 0
+  for (const rows of plan.rows.toSorted((a, b) => a - b)) {
+    for (; made < rows; made++) {
+      say(`session ${made + 1} of ${Math.max(...plan.rows)}`)
+      const agent: Agent = AGENTS[made % AGENTS.length]!
+      const label = `session ${made + 1}`
+      const key = made < AGENTS.length ? { key: turnsSession(agent) } : {}
+      await gateway.client.call('sessions.create', { agentId: agent, label, ...key })
+    }
+    await home.saveSessions(rows)
+  }
+  await gateway.end()
+}
+
+export async function measure(
+  setting: Setting,
+  plan: Plan,
+  onCell: (cell: Cell) => void,
+): Promise<readonly Cell[]> {
+  const cells: Cell[] = []
+  for (const registry of plan.registries) {
+    for (const rows of plan.rows) {
+      for (const mode of plan.modes) {
+        for await (const cell of measureGateway(setting, plan, { registry, rows, mode })) {
+          cells.push(cell)
+          onCell(cell)
+        }
+      }
+    }
+  }
+  return cells
+}
+
+type Condition = Pick<Cell, 'rows' | 'registry' | 'mode'>
+
+async function* measureGateway(setting: Setting, plan: Plan, condition: Condition): AsyncGenerator<Cell> {
+  const { installation, home, modelPort, say } = setting
+  const { registry, rows, mode } = condition
+  const title = `${rows} rows, ${registry}, ${mode}`
+  say(`${title}: starting the gateway`)
+  await home.clear(modelPort)
+  await home.restoreSessions(rows)
+  if (registry === 'persisted') await home.restoreRegistry()
+  const gateway = await Gateway.start(installation, home, mode === 'preload' ? plan.preload : undefined)
+  try {
+    // The first call of a gateway loads what it needs only then, the same in all modes.
+    await list(gateway)
+    for (const load of LOADS) {
+      if (!plan.loads.includes(load)) continue
+      const budgetMs = mode === 'unmodified' ? plan.budgetMs : Infinity
+      yield {
+        ...condition,
+        load,
+        ...(await underLoad(load, gateway, home, (turns) =>
+          callOften(gateway, { calls: plan.calls, budgetMs, turns }, (made) =>
+            say(`${title}, ${load}: call ${made + 1} of ${plan.calls}`),
+          ),
+        )),
+      }
+    }
+  } finally {
+    await gateway.end()
+  }
+}
+
+type Calls = Pick<Cell, 'calls' | 'cutShort' | 'answer'>
+
+async function underLoad(
+  load: Load,
+  gateway: Gateway,
+  home: Home,
+  calls: (turns?: BusyAgents) => Promise<Calls>,
+): Promise<Calls & Pick<Cell, 'turns' | 'writes'>> {
+  switch (load) {
+    case 'idle':
+      return calls()
+    case 'after-turn': {
+      const wrong = await takeTurn(gateway.client, home, 'ops')
+      return { ...(await calls()), turns: { done: 1, wrong: wrong === undefined ? [] : [wrong] } }
+    }
+    case 'turns': {
+      const agents = new BusyAgents(gateway.client, home)
+      const made = await calls(agents)
+      return { ...made, turns: await agents.stop() }
+    }
+    case 'actor': {
+      const before = await gateway.actor(AGENTS.map((agent) => home.workspace(agent)))
+      const made = await calls()
+      return { ...made, writes: (await gateway.actor([])) - before }
+    }
+  }
+}
+
+async function callOften(
+  gateway: Gateway,
+  { calls, budgetMs, turns }: { calls: number; budgetMs: number; turns: BusyAgents | undefined },
+  onCall: (made: number) => void,
+): Promise<Calls> {
+  const until = performance.now() + budgetMs
+  const made: Call[] = []
+  let answer: readonly Row[] = []
+  while (made.length < calls || (turns && turns.done < LEAST_TURNS)) {
+    if (made.length > 0 && performance.now() > until) break
+    onCall(made.length)
+    const { call, rows } = await list(gateway)
+    made.push(call)
+    answer = rows
+    if (turns) await sleep(PAUSE_MS)
+  }
+  return { calls: made, cutShort: made.length < calls, answer }
+}
+
+async function list(gateway: Gateway): Promise<{ call: Call; rows: readonly Row[] }> {
+  await gateway.events()
+  const started = performance.now()
+  const answer = (await gateway.client.call('sessions.list', { limit: 1000 })) as { sessions: Row[] }
+  const ms = performance.now() - started
+  const [scans, ...others] = scansByCall(await gateway.events())
+  if (scans === undefined || others.length > 0) {
+    throw new Error(
+      `the timeline shows ${others.length + (scans ? 1 : 0)} calls of sessions.list instead of one`,
+    )
+  }
+  return { call: { ms, ...scans }, rows: answer.sessions }
+}
+
+function refreshRegistry({ node, openclaw }: Installation, home: Home): void {
+  const { status, stdout, stderr } = spawnSync(node, [openclaw, 'plugins', 'registry', '--refresh'], {
+    env: home.env,
+    encoding: 'utf8',
+    timeout: REFRESH_BUDGET_MS,
+  })
+  if (status !== 0) throw new Error(`openclaw plugins registry --refresh failed:\n${stdout}${stderr}`)
+}
