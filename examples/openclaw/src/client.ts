@@ -11,6 +11,8 @@ const CONNECT_BUDGET_MS = 60_000
 export interface Client {
   /** @throws when the gateway answers with an error, or the socket closes before it answers. */
   call(method: string, params: unknown): Promise<unknown>
+  /** For a method that answers twice, as `agent` does: that it has been accepted, and how it ended. */
+  callToTheEnd(method: string, params: unknown): Promise<unknown>
   close(): void
 }
 
@@ -48,27 +50,33 @@ class CallError extends Error {
   }
 }
 
+interface Waiting {
+  readonly method: string
+  readonly toTheEnd: boolean
+  readonly resolve: (payload: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
 /** Resolves with the gateway's challenge, which asks only devices for a signature. */
 function open(port: number): Promise<Client> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`, { maxPayload: 64 * 1024 * 1024 })
-  const waiting = new Map<
-    string,
-    { method: string; resolve: (value: unknown) => void; reject: (error: Error) => void }
-  >()
+  const waiting = new Map<string, Waiting>()
   let lastId = 0
 
   return new Promise((resolve, reject) => {
+    const send = (method: string, params: unknown, toTheEnd: boolean): Promise<unknown> =>
+      new Promise((resolveCall, rejectCall) => {
+        if (socket.readyState !== WebSocket.OPEN) {
+          rejectCall(new Error(`${method}: the connection to the gateway is closed`))
+          return
+        }
+        const id = String(++lastId)
+        waiting.set(id, { method, toTheEnd, resolve: resolveCall, reject: rejectCall })
+        socket.send(encodeRequest(id, method, params))
+      })
     const client: Client = {
-      call: (method, params) =>
-        new Promise((resolveCall, rejectCall) => {
-          if (socket.readyState !== WebSocket.OPEN) {
-            rejectCall(new Error(`${method}: the connection to the gateway is closed`))
-            return
-          }
-          const id = String(++lastId)
-          waiting.set(id, { method, resolve: resolveCall, reject: rejectCall })
-          socket.send(encodeRequest(id, method, params))
-        }),
+      call: (method, params) => send(method, params, false),
+      callToTheEnd: (method, params) => send(method, params, true),
       close: () => socket.terminate(),
     }
     socket.on('message', (data: Buffer) => {
@@ -78,6 +86,7 @@ function open(port: number): Promise<Client> {
         return
       }
       const call = waiting.get(frame.id)
+      if (call?.toTheEnd && frame.ok && (frame.payload as { status?: string }).status === 'accepted') return
       waiting.delete(frame.id)
       if (frame.ok) call?.resolve(frame.payload)
       else call?.reject(new CallError(call.method, frame.error))

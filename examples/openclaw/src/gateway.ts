@@ -17,16 +17,20 @@ import { parseTimeline, type TimelineEvent } from './timeline.js'
 const ACTOR = fileURLToPath(new URL('./actor.ts', import.meta.url))
 const START_BUDGET_MS = 180_000
 const END_GRACE_MS = 15_000
-const OUTPUT_KEPT = 4000
+
+/** Nothing in the timeline for so long. */
+const QUIET_MS = 1000
 
 export class Gateway {
   readonly client: Client
   readonly #child: ChildProcess
+  readonly #output: () => string
   readonly #timeline: FileHandle
   #read = 0
 
-  private constructor(child: ChildProcess, client: Client, timeline: FileHandle) {
+  private constructor(child: ChildProcess, output: () => string, client: Client, timeline: FileHandle) {
     this.#child = child
+    this.#output = output
     this.client = client
     this.#timeline = timeline
   }
@@ -49,15 +53,27 @@ export class Gateway {
     )
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
-      stream!.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-OUTPUT_KEPT)))
+      stream!.on('data', (chunk: Buffer) => (output += chunk.toString()))
     }
     try {
       await untilReady(port, child)
-      return new Gateway(child, await connect(port, TOKEN), await open(home.timeline))
+      return new Gateway(child, () => output, await connect(port, TOKEN), await open(home.timeline))
     } catch (error) {
       await end(child, 0)
-      throw new Error(`${(error as Error).message}\nIt printed last:\n${output}`, { cause: error })
+      throw new Error(`${(error as Error).message}\nIt printed last:\n${output.slice(-4000)}`, {
+        cause: error,
+      })
     }
+  }
+
+  /** Resolves when what it does on its own after a start is over: it warms what it knows of providers, for seconds. */
+  async quiet(): Promise<void> {
+    const until = Date.now() + START_BUDGET_MS
+    while (!this.#output().includes('provider auth state pre-warm')) {
+      if (Date.now() > until) throw new Error(`the gateway was not quiet within ${START_BUDGET_MS / 1000} s`)
+      await sleep(200)
+    }
+    while ((await this.events()).length > 0) await sleep(QUIET_MS)
   }
 
   /** What the timeline has got since the last time. */

@@ -18,6 +18,12 @@ export type Agent = (typeof AGENTS)[number]
  */
 export type Registry = 'persisted' | 'derived'
 
+/**
+ * Configured models, all served by the stand-in; sessions use them in turn. Each row of a list resolves each configured
+ * model twice, so their number is the height of the staircase: four make eight loads of the metadata per row.
+ */
+export const MODELS = ['gpt-5.5', 'gpt-5.4', 'gpt-5.4-mini', 'gpt-5.4-nano'] as const
+
 export const TOKEN = 'local-demonstration'
 
 export class Home {
@@ -101,7 +107,12 @@ export class Home {
       update: { checkOnStart: false },
       browser: { enabled: false },
       agents: {
-        defaults: { skipBootstrap: true, model: { primary: 'openai/gpt-5.5' }, heartbeat: { every: '0m' } },
+        defaults: {
+          skipBootstrap: true,
+          model: { primary: `openai/${MODELS[0]}` },
+          models: Object.fromEntries(MODELS.map((id) => [`openai/${id}`, {}])),
+          heartbeat: { every: '0m' },
+        },
         list: AGENTS.map((id, index) => ({ id, default: index === 0, workspace: this.workspace(id) })),
       },
       models: {
@@ -112,17 +123,15 @@ export class Home {
             baseUrl: `http://127.0.0.1:${modelPort}/v1`,
             apiKey: 'none',
             api: 'openai-completions',
-            models: [
-              {
-                id: 'gpt-5.5',
-                name: 'Stand-in',
-                reasoning: false,
-                input: ['text'],
-                cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
-                contextWindow: 120_000,
-                maxTokens: 8192,
-              },
-            ],
+            models: MODELS.map((id) => ({
+              id,
+              name: id,
+              reasoning: false,
+              input: ['text'],
+              cost: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+              contextWindow: 120_000,
+              maxTokens: 8192,
+            })),
           },
         },
       },

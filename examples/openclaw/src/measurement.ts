@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Call, type Cell, type Load, LOADS, type Mode, type Row } from './conditions.js'
 import { Gateway } from './gateway.js'
-import { type Agent, AGENTS, type Home, type Registry } from './home.js'
+import { type Agent, AGENTS, type Home, MODELS, type Registry } from './home.js'
 import type { Installation } from './installation.js'
 import { scansByCall } from './timeline.js'
 import { BusyAgents, takeTurn, turnsSession } from './turns.js'
@@ -51,7 +51,8 @@ export async function prepare(setting: Setting, plan: Plan): Promise<void> {
       const agent: Agent = AGENTS[made % AGENTS.length]!
       const label = `session ${made + 1}`
       const key = made < AGENTS.length ? { key: turnsSession(agent) } : {}
-      await gateway.client.call('sessions.create', { agentId: agent, label, ...key })
+      const model = `openai/${MODELS[made % MODELS.length]}`
+      await gateway.client.call('sessions.create', { agentId: agent, label, model, ...key })
     }
     await home.saveSessions(rows)
   }

@@ -1,8 +1,7 @@
 /**
  * The stand-in for the model provider: a small HTTP server that speaks streamed chat completions, as any local
  * OpenAI-compatible server does. It answers at once. A message that says `write NAME: TEXT` makes it ask for the
- * program's own `write` tool, `read NAME` for `read`; the tool's answer it repeats. So a turn can be told what to do
- * in its workspace, and whoever started it reads what came of it.
+ * program's own `write` tool, then for `read` of the same file, and answer with what that gave.
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -49,14 +48,13 @@ export type Reply = { readonly text: string } | { readonly tool: string; readonl
 
 /** Exported for its test. */
 export function replyTo(messages: readonly Message[]): Reply {
-  const last = messages.at(-1)
-  const text = textOf(last?.content)
-  if (last?.role === 'tool') return { text }
-  const write = /write (\S+): (\S+)/.exec(text)
-  if (write) return { tool: 'write', input: { path: write[1]!, content: write[2]! } }
-  const read = /read (\S+)/.exec(text)
-  if (read) return { tool: 'read', input: { path: read[1]! } }
-  return { text: 'Done.' }
+  const asked = messages.findLastIndex(({ role }) => role === 'user')
+  const [, path, content] = /write (\S+): (\S+)/.exec(textOf(messages[asked]?.content)) ?? []
+  if (path === undefined || content === undefined) return { text: 'Done.' }
+  const results = messages.slice(asked).filter(({ role }) => role === 'tool')
+  if (results.length === 0) return { tool: 'write', input: { path, content } }
+  if (results.length === 1) return { tool: 'read', input: { path } }
+  return { text: textOf(results.at(-1)!.content) }
 }
 
 function textOf(content: unknown): string {

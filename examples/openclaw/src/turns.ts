@@ -1,15 +1,13 @@
 /**
- * Real agent turns, through the gateway and the stand-in model. Each turn writes a file by the program's own `write`
- * tool, under a relative name, so that the agent's workspace decides where it lands, and reads it back by `read`. What
- * then is on disk and in the transcript tells whether agents still see and write their own workspace.
+ * Real agent turns, through the gateway and the stand-in model. In each turn the agent writes a file by the
+ * program's own `write` tool, under a relative name, so that its workspace decides where it lands, and reads it back by
+ * `read`. What then is on disk, and in the answer, tells whether agents still see and write their own workspace.
  */
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Client } from './client.js'
 import { type Agent, AGENTS, type Home } from './home.js'
-
-const TURN_BUDGET_MS = 300_000
 
 /** The session in which an agent takes its turns. It is among those that are listed. */
 export function turnsSession(agent: Agent): string {
@@ -22,29 +20,27 @@ export interface TurnCount {
   readonly wrong: readonly string[]
 }
 
-/** Writes and reads one file in the agent's workspace. Returns what was wrong about it, if anything was. */
+/**
+ * Lets the agent write one file in its workspace and read it. Returns what was wrong about it, if anything was.
+ *
+ * @throws when the turn fails.
+ */
 export async function takeTurn(client: Client, home: Home, agent: Agent): Promise<string | undefined> {
   const name = `note-${randomUUID()}.txt`
   const text = `${agent}-${randomUUID()}`
-  await say(client, agent, `write ${name}: ${text}`)
-  const written = await readFile(path.join(home.workspace(agent), name), 'utf8').catch(() => undefined)
-  if (written !== text) return `${agent} wrote ${name}, and its workspace holds ${written ?? 'no such file'}`
-  await say(client, agent, `read ${name}`)
-  const history = await client.call('chat.history', { sessionKey: turnsSession(agent), limit: 10 })
-  const seen = JSON.stringify((history as { messages: unknown[] }).messages.at(-1))
-  return seen.includes(text) ? undefined : `${agent} read ${name}, and got ${seen}`
-}
-
-async function say(client: Client, agent: Agent, message: string): Promise<void> {
-  const { runId } = (await client.call('agent', {
-    message,
+  const ended = (await client.callToTheEnd('agent', {
+    message: `write ${name}: ${text}`,
     agentId: agent,
     sessionKey: turnsSession(agent),
     idempotencyKey: randomUUID(),
     deliver: false,
-  })) as { runId: string }
-  const ended = (await client.call('agent.wait', { runId, timeoutMs: TURN_BUDGET_MS })) as { status: string }
+  })) as { status: string; result?: { payloads?: ReadonlyArray<{ text?: string }> } }
   if (ended.status !== 'ok') throw new Error(`a turn of ${agent} ended as ${JSON.stringify(ended)}`)
+  const written = await readFile(path.join(home.workspace(agent), name), 'utf8').catch(() => undefined)
+  if (written !== text) return `${agent} wrote ${name}, and its workspace holds ${written ?? 'no such file'}`
+  // The stand-in answers with what the tool read.
+  const said = ended.result?.payloads?.map((payload) => payload.text).join('\n')
+  return said?.includes(text) ? undefined : `${agent} read ${name}, and got ${said}`
 }
 
 /** All agents at work at once, one turn after another, until they are told to stop. */
