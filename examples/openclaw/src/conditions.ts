@@ -1,11 +1,17 @@
 /** The conditions under which `sessions.list` is called, and what was measured in each. No logic. */
-import type { Registry } from './home.js'
 import type { Scans } from './timeline.js'
-import type { TurnCount } from './turns.js'
 
 export const ROWS = [7, 50, 200] as const
 
-export const REGISTRIES = ['persisted', 'derived'] as const satisfies readonly Registry[]
+/**
+ * Whether the program has its registry of plugins on disk. It is `persisted` after `openclaw plugins registry
+ * --refresh`. It is `derived` from the plugins' folders again and again if the file has never been there. `lost` is
+ * between the two: it was there at the start, so the program holds what it read of it, and is gone since, so that
+ * everything else is derived. What is derived the program never remembers.
+ */
+export const REGISTRIES = ['persisted', 'lost', 'derived'] as const
+
+export type Registry = (typeof REGISTRIES)[number]
 
 /** Without anything of ours but the actor, which does nothing unless told; or with the preload as well. */
 export const MODES = ['unmodified', 'preload'] as const
@@ -25,6 +31,15 @@ export interface Call extends Scans {
   readonly ms: number
 }
 
+/** Real turns that ended while the calls were made. */
+export interface TurnCount {
+  readonly done: number
+  /** What went elsewhere than to the agent's own workspace, or came from there. */
+  readonly wrong: readonly string[]
+  /** What the program said of turns that did not end well. */
+  readonly failed: readonly string[]
+}
+
 /** As the program sends it; only what is used is named. */
 export interface Row {
   readonly key: string
@@ -39,10 +54,18 @@ export interface Cell {
   readonly calls: readonly Call[]
   /** Fewer calls were made than asked for, because the time of the cell was up. */
   readonly cutShort: boolean
-  /** Real turns that ended while the calls were made. */
   readonly turns?: TurnCount
   /** How often the actor set the workspace meanwhile. */
   readonly writes?: number
   /** The answer to the last call. */
   readonly answer: readonly Row[]
+}
+
+/** What `--json` writes and `--from` reads. */
+export interface Results {
+  readonly date: string
+  readonly machine: string
+  readonly openclaw: string
+  readonly node: string
+  readonly cells: readonly Cell[]
 }

@@ -1,60 +1,70 @@
 /**
- * `npm run demo:openclaw`: the real program, without and with the preload, in all conditions. Prints the table; what it
- * prints on the way goes to stderr.
+ * `npm run demo:openclaw`: the real program, without and with the preload, in all conditions. Prints the table and what
+ * holds; ends with status 1 if something does not. What it prints on the way goes to stderr.
  */
-import { writeFile } from 'node:fs/promises'
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { LOADS, MODES, REGISTRIES, ROWS } from './conditions.js'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import type { Results } from './conditions.js'
 import { Home } from './home.js'
 import { findInstallation } from './installation.js'
 import { temporaryFolder } from './leftovers.js'
-import { measure, type Plan, prepare, type Setting } from './measurement.js'
+import { measure, type Plan, prepare } from './measurement.js'
 import { startModel } from './model.js'
-import { forTerminal } from './table.js'
+import { HELP, type Options, readOptions, UsageError } from './options.js'
+import { writePage } from './page.js'
+import { colourOn, Progress } from './progress.js'
+import { forTerminal, lineFor } from './table.js'
+import { verdictsOf } from './verdict.js'
 
-const PRELOAD = fileURLToPath(new URL('./preload.ts', import.meta.url))
-
-const { values } = parseArgs({
-  options: {
-    rows: { type: 'string' },
-    registry: { type: 'string' },
-    mode: { type: 'string' },
-    load: { type: 'string' },
-    calls: { type: 'string', default: '20' },
-    budget: { type: 'string', default: '150' },
-    preload: { type: 'string', default: PRELOAD },
-    json: { type: 'string' },
-  },
-})
-
-const plan: Plan = {
-  rows: values.rows?.split(',').map(Number) ?? ROWS,
-  registries: pick(REGISTRIES, values.registry),
-  modes: pick(MODES, values.mode),
-  loads: pick(LOADS, values.load),
-  calls: Number(values.calls),
-  budgetMs: Number(values.budget) * 1000,
-  preload: path.resolve(values.preload),
+try {
+  const options = readOptions(process.argv.slice(2))
+  if (options === 'help') process.stdout.write(HELP)
+  else await main(options)
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  process.stderr.write(`${error.message}\n\n${HELP}`)
+  process.exitCode = 2
 }
 
-const installation = findInstallation()
-const model = await startModel()
-const setting: Setting = {
-  installation,
-  home: new Home(temporaryFolder()),
-  modelPort: model.port,
-  say: (what) => {
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${what}`)
-  },
+async function main({ plan, json, from, docs }: Options): Promise<void> {
+  const results = from === undefined ? await run(plan) : (JSON.parse(await readFile(from, 'utf8')) as Results)
+  process.stdout.write(`${forTerminal(results.cells, colourOn(process.stdout))}\n`)
+  const verdicts = verdictsOf(results.cells)
+  for (const { holds, says } of verdicts)
+    process.stdout.write(`${holds ? 'holds' : 'DOES NOT HOLD'}  ${says}\n`)
+  const held = verdicts.filter(({ holds }) => holds).length
+  process.stdout.write(`${held} hold, ${verdicts.length - held} do not\n`)
+  if (json !== undefined) await writeFile(json, `${JSON.stringify(results, null, 1)}\n`)
+  if (docs) await writePage(results)
+  if (held < verdicts.length) process.exitCode = 1
 }
-await prepare(setting, plan)
-const cells = await measure(setting, plan, (cell) => process.stderr.write(`${forTerminal([cell], false)}\n`))
-process.stdout.write(`${forTerminal(cells, process.stdout.isTTY)}\n`)
-if (values.json) await writeFile(values.json, JSON.stringify(cells, null, 1))
-await model.close()
 
-function pick<T extends string>(known: readonly T[], asked: string | undefined): readonly T[] {
-  return asked === undefined ? known : known.filter((each) => asked.split(',').includes(each))
+async function run(plan: Plan): Promise<Results> {
+  if (plan.modes.includes('preload') && !existsSync(plan.preload)) {
+    throw new UsageError(`--preload: there is no ${plan.preload}`)
+  }
+  const installation = findInstallation()
+  const model = await startModel()
+  const progress = new Progress()
+  try {
+    const setting = {
+      installation,
+      home: new Home(temporaryFolder()),
+      modelPort: model.port,
+      say: progress.say,
+    }
+    await prepare(setting, plan)
+    const cells = await measure(setting, plan, (cell) => progress.print(lineFor(cell)))
+    return {
+      date: new Date().toISOString().slice(0, 10),
+      machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${process.platform}`,
+      openclaw: installation.version,
+      node: installation.nodeVersion,
+      cells,
+    }
+  } finally {
+    progress.clear()
+    await model.close()
+  }
 }

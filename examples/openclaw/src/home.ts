@@ -12,13 +12,6 @@ export const AGENTS = ['main', 'ops', 'docs', 'lab'] as const
 export type Agent = (typeof AGENTS)[number]
 
 /**
- * Whether the program has its registry of plugins on disk. It is `persisted` after `openclaw plugins registry
- * --refresh`, and `derived` from the plugins' folders again and again if the file is missing or stale. What is derived
- * the program never remembers.
- */
-export type Registry = 'persisted' | 'derived'
-
-/**
  * Configured models, all served by the stand-in; sessions use them in turn. Each row of a list resolves each configured
  * model twice, so their number is the height of the staircase: four make eight loads of the metadata per row.
  */
@@ -86,6 +79,10 @@ export class Home {
 
   async restoreRegistry(): Promise<void> {
     await cp(this.#saved('registry'), path.join(this.#state, 'plugins'), { recursive: true })
+  }
+
+  async loseRegistry(): Promise<void> {
+    await rm(path.join(this.#state, 'plugins'), { recursive: true, force: true })
   }
 
   get #home(): string {

@@ -2,9 +2,9 @@
 import { spawnSync } from 'node:child_process'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Call, type Cell, type Load, LOADS, type Mode, type Row } from './conditions.js'
+import { type Call, type Cell, type Load, LOADS, type Mode, type Registry, type Row } from './conditions.js'
 import { Gateway } from './gateway.js'
-import { type Agent, AGENTS, type Home, MODELS, type Registry } from './home.js'
+import { type Agent, AGENTS, type Home, MODELS } from './home.js'
 import type { Installation } from './installation.js'
 import { scansByCall } from './timeline.js'
 import { BusyAgents, takeTurn, turnsSession } from './turns.js'
@@ -87,11 +87,14 @@ async function* measureGateway(setting: Setting, plan: Plan, condition: Conditio
   say(`${title}: starting the gateway`)
   await home.clear(modelPort)
   await home.restoreSessions(rows)
-  if (registry === 'persisted') await home.restoreRegistry()
+  if (registry !== 'derived') await home.restoreRegistry()
   const gateway = await Gateway.start(installation, home, mode === 'preload' ? plan.preload : undefined)
   try {
     // The first call of a gateway loads what it needs only then, the same in all modes.
     await list(gateway)
+    say(`${title}: waiting until the gateway is quiet`)
+    await gateway.quiet()
+    if (registry === 'lost') await home.loseRegistry()
     for (const load of LOADS) {
       if (!plan.loads.includes(load)) continue
       const budgetMs = mode === 'unmodified' ? plan.budgetMs : Infinity
@@ -123,7 +126,7 @@ async function underLoad(
       return calls()
     case 'after-turn': {
       const wrong = await takeTurn(gateway.client, home, 'ops')
-      return { ...(await calls()), turns: { done: 1, wrong: wrong === undefined ? [] : [wrong] } }
+      return { ...(await calls()), turns: { done: 1, wrong: wrong === undefined ? [] : [wrong], failed: [] } }
     }
     case 'turns': {
       const agents = new BusyAgents(gateway.client, home)

@@ -22,6 +22,12 @@ export function forTerminal(cells: readonly Cell[], colour: boolean): string {
   return table.toString()
 }
 
+/** One cell, for whoever watches them come in. */
+export function lineFor(cell: Cell): string {
+  const [rows, registry, load, mode, calls, most, , ms, medianMs] = lineOf(cell)
+  return `${rows} rows, ${registry}, ${load}, ${mode}: ${calls} calls, at most ${most} scans, ${medianMs} ms, at most ${ms} ms`
+}
+
 export function forPage(cells: readonly Cell[]): string {
   const lines = [HEADINGS, HEADINGS.map((_, column) => (column === 0 || column > 3 ? '--:' : '---'))]
   for (const cell of cells) lines.push(lineOf(cell))

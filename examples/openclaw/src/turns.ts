@@ -7,17 +7,14 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Client } from './client.js'
+import type { TurnCount } from './conditions.js'
 import { type Agent, AGENTS, type Home } from './home.js'
+
+const MOST_FAILED = 8
 
 /** The session in which an agent takes its turns. It is among those that are listed. */
 export function turnsSession(agent: Agent): string {
   return `agent:${agent}:turns`
-}
-
-export interface TurnCount {
-  readonly done: number
-  /** What went elsewhere than to the agent's own workspace, or came from there. */
-  readonly wrong: readonly string[]
 }
 
 /**
@@ -48,15 +45,22 @@ export class BusyAgents {
   #stopped = false
   #done = 0
   readonly #wrong: string[] = []
+  readonly #failed: string[] = []
   readonly #loops: Promise<void>
 
   constructor(client: Client, home: Home) {
     this.#loops = Promise.all(
       AGENTS.map(async (agent) => {
         while (!this.#stopped) {
-          const wrong = await takeTurn(client, home, agent)
-          this.#done++
-          if (wrong !== undefined) this.#wrong.push(wrong)
+          try {
+            const wrong = await takeTurn(client, home, agent)
+            this.#done++
+            if (wrong !== undefined) this.#wrong.push(wrong)
+          } catch (error) {
+            this.#failed.push((error as Error).message)
+            // Every turn fails, as they do once the gateway has ended: that is for whoever waits for the turns.
+            if (this.#done === 0 && this.#failed.length > MOST_FAILED) throw error
+          }
         }
       }),
     ).then(() => undefined)
@@ -72,6 +76,6 @@ export class BusyAgents {
   async stop(): Promise<TurnCount> {
     this.#stopped = true
     await this.#loops
-    return { done: this.#done, wrong: this.#wrong }
+    return { done: this.#done, wrong: this.#wrong, failed: this.#failed }
   }
 }

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { readOptions, UsageError } from './src/options.js'
+
+test('everything is measured unless something is picked', () => {
+  expect(readOptions([])).toMatchObject({
+    plan: {
+      rows: [7, 50, 200],
+      registries: ['persisted', 'lost', 'derived'],
+      modes: ['unmodified', 'preload'],
+      loads: ['idle', 'after-turn', 'turns', 'actor'],
+      calls: 20,
+      budgetMs: 120_000,
+    },
+    docs: false,
+  })
+  expect(
+    readOptions([
+      '--rows',
+      '7,9',
+      '--load',
+      'actor,idle',
+      '--registry',
+      'derived',
+      '--calls',
+      '5',
+      '--budget',
+      '3',
+    ]),
+  ).toMatchObject({
+    plan: { rows: [7, 9], loads: ['idle', 'actor'], registries: ['derived'], calls: 5, budgetMs: 3000 },
+  })
+})
+
+test('quick is a choice of conditions, and each can be picked all the same', () => {
+  expect(readOptions(['--quick', '--load', 'turns'])).toMatchObject({
+    plan: { rows: [7], registries: ['lost'], loads: ['turns'], calls: 20, budgetMs: 10_000 },
+  })
+})
+
+test.for([
+  [['--rows', '7,x'], '--rows: x is no whole number'],
+  [['--rows', '0'], '--rows: 0 is no whole number'],
+  [['--load', 'busy'], '--load: busy is none of idle'],
+  [['--fast'], "Unknown option '--fast'"],
+] as const)('%s is refused with its reason', ([args, reason]) => {
+  expect(() => readOptions([...args])).toThrow(UsageError)
+  expect(() => readOptions([...args])).toThrow(reason)
+})

@@ -1,0 +1,35 @@
+/** The part of docs/openclaw.md that is made from results, between its two marks, and the picture beside it. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Results } from './conditions.js'
+import { pictureOf } from './picture.js'
+import { forPage } from './table.js'
+import { verdictsOf } from './verdict.js'
+
+const PAGE = fileURLToPath(new URL('../../../docs/openclaw.md', import.meta.url))
+const PICTURE = fileURLToPath(new URL('../../../docs/images/openclaw.svg', import.meta.url))
+const BEGIN = '<!-- begin: written by npm run demo:openclaw -- --docs -->'
+const END = '<!-- end: openclaw -->'
+
+export async function writePage(results: Results): Promise<void> {
+  await writeFile(PICTURE, pictureOf(results.cells))
+  await writeFile(PAGE, withResults(await readFile(PAGE, 'utf8'), results))
+}
+
+/** @throws when the page has lost its marks. */
+export function withResults(page: string, results: Results): string {
+  const from = page.indexOf(BEGIN)
+  const to = page.indexOf(END)
+  if (from < 0 || to < from) throw new Error(`docs/openclaw.md has no ${BEGIN} followed by ${END}`)
+  return `${page.slice(0, from)}${BEGIN}\n\n${made(results)}\n\n${page.slice(to)}`
+}
+
+function made({ date, machine, openclaw, node, cells }: Results): string {
+  const held = verdictsOf(cells).map(({ holds, says }) => `- ${holds ? '' : '**Does not hold:** '}${says}`)
+  return [
+    `openclaw ${openclaw} on Node ${node}, ${date}, ${machine}.`,
+    forPage(cells),
+    'What was compared:',
+    held.join('\n'),
+  ].join('\n\n')
+}

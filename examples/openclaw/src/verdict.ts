@@ -1,0 +1,80 @@
+/** What has to hold with the preload, each as one sentence with its answer. Milliseconds are shown and not judged. */
+import { compare } from './comparison.js'
+import type { Cell, Row } from './conditions.js'
+import { AGENTS } from './home.js'
+import { turnsSession } from './turns.js'
+
+export interface Verdict {
+  readonly holds: boolean
+  readonly says: string
+}
+
+export function verdictsOf(cells: readonly Cell[]): Verdict[] {
+  return [...scanVerdicts(cells), ...answerVerdicts(cells), ...turnVerdicts(cells)]
+}
+
+function scanVerdicts(cells: readonly Cell[]): Verdict[] {
+  const preloaded = cells.filter(({ mode }) => mode === 'preload')
+  if (preloaded.length === 0) return []
+  const over = preloaded.filter(({ calls }) => calls.some(({ scans }) => scans > 1))
+  const calls = preloaded.reduce((sum, cell) => sum + cell.calls.length, 0)
+  return [
+    {
+      holds: over.length === 0,
+      says:
+        over.length === 0
+          ? `no call with the preload made more than one scan (${calls} calls in ${preloaded.length} conditions)`
+          : `calls with the preload made more than one scan: ${over.map((cell) => `${titleOf(cell)}: ${Math.max(...cell.calls.map(({ scans }) => scans))}`).join('; ')}`,
+    },
+  ]
+}
+
+/** Against the idle and unmodified gateway, whose answer nobody disturbed. */
+function answerVerdicts(cells: readonly Cell[]): Verdict[] {
+  return cells
+    .filter(({ mode, load }) => mode === 'unmodified' && load === 'idle')
+    .flatMap((idle) =>
+      cells
+        .filter(({ rows, registry }) => rows === idle.rows && registry === idle.registry)
+        .filter((cell) => cell !== idle)
+        .map((cell) => {
+          const differences = compare(undisturbed(idle.answer), undisturbed(cell.answer))
+          const fields = [...new Set(differences.map(({ field }) => field))].toSorted()
+          const rows = new Set(differences.map(({ key }) => key)).size
+          return {
+            // An unmodified gateway may answer what it likes; it is said for the comparison.
+            holds: cell.mode === 'unmodified' || differences.length === 0,
+            says:
+              `${titleOf(cell)}: ` +
+              (rows === 0
+                ? `all ${undisturbed(cell.answer).length} rows as of the idle, unmodified gateway`
+                : `${rows} rows differ from the idle, unmodified gateway's in ${fields.join(', ')}`),
+          }
+        }),
+    )
+}
+
+/** Without the sessions in which turns are taken: how they are doing is another answer at another time. */
+function undisturbed(answer: readonly Row[]): Row[] {
+  const turned = AGENTS.map(turnsSession)
+  return answer.filter(({ key }) => !turned.includes(key))
+}
+
+function turnVerdicts(cells: readonly Cell[]): Verdict[] {
+  return cells.flatMap((cell) => {
+    if (!cell.turns) return []
+    const { done, wrong, failed } = cell.turns
+    return [
+      {
+        holds: cell.mode === 'unmodified' || wrong.length + failed.length === 0,
+        says:
+          `${titleOf(cell)}: ${done} real turns, ${wrong.length} of them not in their own workspace` +
+          (failed.length > 0 ? `, and ${failed.length} that the program ended itself: ${failed[0]}` : ''),
+      },
+    ]
+  })
+}
+
+function titleOf({ rows, registry, load, mode }: Cell): string {
+  return `${rows} rows, ${registry}, ${load}, ${mode}`
+}
