@@ -52,7 +52,8 @@ function watch(): void {
       rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => process.exit(128 + constants.signals[signal]))
+    // Not once: without a listener a second signal, from whoever passes signals on, would end it in the middle of this.
+    process.on(signal, () => process.exit(128 + constants.signals[signal]))
   }
 }
 
