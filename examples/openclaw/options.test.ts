@@ -9,7 +9,7 @@ test('everything is measured unless something is picked', () => {
       modes: ['unmodified', 'preload'],
       loads: ['idle', 'after-turn', 'turns', 'actor'],
       calls: 20,
-      budgetMs: 120_000,
+      budgetMs: 60_000,
     },
     docs: false,
   })

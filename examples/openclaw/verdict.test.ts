@@ -38,13 +38,27 @@ test('answers are compared with the one that nobody disturbed, but for sessions 
   const turned = { key: 'agent:ops:turns', updatedAt: 1 }
   const before = cell({ mode: 'unmodified', load: 'idle', answer: [...idle.answer, turned] })
   expect(said(before, cell({ answer }))[1]).toBe(
-    "fails: 7 rows, lost, actor, preload: 1 rows differ from the idle, unmodified gateway's in model",
+    "fails: 7 rows, lost, actor, preload: 1 rows differ from the idle, unmodified gateway's in model; 1 not compared, as turns were taken in them meanwhile",
   )
   expect(said(before, cell({ mode: 'unmodified', answer }))[0]).toBe(
-    "holds: 7 rows, lost, actor, unmodified: 1 rows differ from the idle, unmodified gateway's in model",
+    "holds: 7 rows, lost, actor, unmodified: 1 rows differ from the idle, unmodified gateway's in model; 1 not compared, as turns were taken in them meanwhile",
   )
+  expect(said(before, cell({ answer: before.answer }))[1]).toBe(
+    'holds: 7 rows, lost, actor, preload: 2 rows as of the idle, unmodified gateway',
+  )
+  expect(
+    said(
+      before,
+      cell({
+        answer: [
+          { ...answer[0]!, model: 'gpt' },
+          { ...turned, model: 'mini' },
+        ],
+      }),
+    )[1],
+  ).toBe("fails: 7 rows, lost, actor, preload: 1 rows differ from the idle, unmodified gateway's in model")
   expect(said(before, cell({}))[1]).toBe(
-    'holds: 7 rows, lost, actor, preload: all 1 rows as of the idle, unmodified gateway',
+    "fails: 7 rows, lost, actor, preload: 1 rows differ from the idle, unmodified gateway's in (row)",
   )
 })
 

@@ -12,8 +12,8 @@ export const AGENTS = ['main', 'ops', 'docs', 'lab'] as const
 export type Agent = (typeof AGENTS)[number]
 
 /**
- * Configured models, all served by the stand-in; sessions use them in turn. Each row of a list resolves each configured
- * model twice, so their number is the height of the staircase: four make eight loads of the metadata per row.
+ * Configured models, all served by the stand-in; sessions use them in turn. Each row of a list looks for its own among
+ * them, and each look loads the metadata, so their number is the height of the staircase.
  */
 export const MODELS = ['gpt-5.5', 'gpt-5.4', 'gpt-5.4-mini', 'gpt-5.4-nano'] as const
 

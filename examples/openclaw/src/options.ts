@@ -15,7 +15,7 @@ Usage: npm run demo:openclaw -- [options]
   --mode <list>      of ${MODES.join(', ')} (default both)
   --load <list>      of ${LOADS.join(', ')} (default all)
   --calls <n>        calls per line of the table (default 20)
-  --budget <s>       seconds after which an unmodified gateway gets no further call of a line (default 120)
+  --budget <s>       seconds after which an unmodified gateway gets no further call of a line (default 60)
   --quick            7 rows, idle and actor, the registry lost, calls of an unmodified gateway within 10 s a line
   --preload <file>   what to load into the gateway (default the example's own preload)
   --json <file>      write everything that was measured, with the answers
@@ -42,7 +42,7 @@ export function readOptions(args: string[]): Options | 'help' {
   if (values.help) return 'help'
   const quick = values.quick
   const calls = wholeNumbers('--calls', values.calls ?? '20')
-  const budget = wholeNumbers('--budget', values.budget ?? (quick ? '10' : '120'))
+  const budget = wholeNumbers('--budget', values.budget ?? (quick ? '10' : '60'))
   return {
     plan: {
       rows: values.rows === undefined ? (quick ? [7] : ROWS) : wholeNumbers('--rows', values.rows),

@@ -38,26 +38,39 @@ function answerVerdicts(cells: readonly Cell[]): Verdict[] {
         .filter(({ rows, registry }) => rows === idle.rows && registry === idle.registry)
         .filter((cell) => cell !== idle)
         .map((cell) => {
-          const differences = compare(undisturbed(idle.answer), undisturbed(cell.answer))
+          const [before, after] = undisturbed(idle.answer, cell.answer)
+          const differences = compare(before, after)
           const fields = [...new Set(differences.map(({ field }) => field))].toSorted()
           const rows = new Set(differences.map(({ key }) => key)).size
+          const left = turned(idle.answer.length - before.length)
           return {
             // An unmodified gateway may answer what it likes; it is said for the comparison.
             holds: cell.mode === 'unmodified' || differences.length === 0,
             says:
               `${titleOf(cell)}: ` +
               (rows === 0
-                ? `all ${undisturbed(cell.answer).length} rows as of the idle, unmodified gateway`
-                : `${rows} rows differ from the idle, unmodified gateway's in ${fields.join(', ')}`),
+                ? `${before.length} rows as of the idle, unmodified gateway${left}`
+                : `${rows} rows differ from the idle, unmodified gateway's in ${fields.join(', ')}${left}`),
           }
         }),
     )
 }
 
-/** Without the sessions in which turns are taken: how they are doing is another answer at another time. */
-function undisturbed(answer: readonly Row[]): Row[] {
-  const turned = AGENTS.map(turnsSession)
-  return answer.filter(({ key }) => !turned.includes(key))
+/**
+ * Both without the sessions in which a turn was taken between the two answers, and no others: how those are doing is
+ * another answer at another time.
+ */
+function undisturbed(before: readonly Row[], after: readonly Row[]): [Row[], Row[]] {
+  const written = new Map(after.map(({ key, updatedAt }) => [key, updatedAt]))
+  const keys = AGENTS.map(turnsSession).filter((key) =>
+    before.some((row) => row.key === key && written.has(key) && row['updatedAt'] !== written.get(key)),
+  )
+  const without = (rows: readonly Row[]): Row[] => rows.filter(({ key }) => !keys.includes(key))
+  return [without(before), without(after)]
+}
+
+function turned(rows: number): string {
+  return rows === 0 ? '' : `; ${rows} not compared, as turns were taken in them meanwhile`
 }
 
 function turnVerdicts(cells: readonly Cell[]): Verdict[] {
