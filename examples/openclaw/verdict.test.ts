@@ -74,10 +74,10 @@ test('a turn in the wrong workspace, or one that fails, does not hold with the p
 test('the table has the greatest and the median of each cell, and says where the time was up', () => {
   expect(
     forPage([idle, cell({ mode: 'unmodified', calls: [call(64, 500.4), call(2, 4.25)], cutShort: true })]),
-  ).toBe(`| rows | registry | load | mode | calls | scans, max | median | ms, max | median |
-| --: | --- | --- | --- | --: | --: | --: | --: | --: |
-| 7 | lost | idle | unmodified | 1 | 0 | 0 | 4 | 4 |
-| 7 | lost | actor | unmodified | 2 (time was up) | 64 | 64 | 500 | 500 |`)
+  ).toBe(`| rows | registry | load | mode | calls | scans, max | median | hits, max | ms, max | median |
+| --: | --- | --- | --- | --: | --: | --: | --: | --: | --: |
+| 7 | lost | idle | unmodified | 1 | 0 | 0 | 0 | 4 | 4 |
+| 7 | lost | actor | unmodified | 2 (time was up) | 64 | 64 | 0 | 500 | 500 |`)
   expect(forTerminal([idle], false)).not.toContain('\x1b')
   expect(forTerminal([idle], true)).toContain('\x1b')
 })

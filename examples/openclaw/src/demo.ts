@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import type { Results } from './conditions.js'
+import { type Cell, LOADS, REGISTRIES, type Results } from './conditions.js'
 import { Home } from './home.js'
 import { findInstallation } from './installation.js'
 import { temporaryFolder } from './leftovers.js'
@@ -61,10 +61,17 @@ async function run(plan: Plan): Promise<Results> {
       machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${process.platform}`,
       openclaw: installation.version,
       node: installation.nodeVersion,
-      cells,
+      cells: inOrder(cells),
     }
   } finally {
     progress.clear()
     await model.close()
   }
+}
+
+/** The modes of a condition side by side, for the reader; they were measured one gateway after the other. */
+function inOrder(cells: readonly Cell[]): Cell[] {
+  const place = ({ registry, rows, load }: Cell): number =>
+    (REGISTRIES.indexOf(registry) * 10_000 + rows) * LOADS.length + LOADS.indexOf(load)
+  return cells.toSorted((a, b) => place(a) - place(b))
 }

@@ -1,15 +1,14 @@
 /** Runs the conditions on real gateways, one gateway for each combination of rows, registry and mode. */
-import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Call, type Cell, type Load, LOADS, type Mode, type Registry, type Row } from './conditions.js'
 import { Gateway } from './gateway.js'
 import { type Agent, AGENTS, type Home, MODELS } from './home.js'
 import type { Installation } from './installation.js'
+import { start } from './leftovers.js'
 import { scansByCall } from './timeline.js'
 import { BusyAgents, takeTurn, turnsSession } from './turns.js'
-
-const REFRESH_BUDGET_MS = 180_000
 
 /** Between two calls while agents are at work, so that the calls meet different moments of their turns. */
 const PAUSE_MS = 200
@@ -41,7 +40,7 @@ export async function prepare(setting: Setting, plan: Plan): Promise<void> {
   const { installation, home, modelPort, say } = setting
   await home.clear(modelPort)
   say('the program writes its registry of plugins')
-  refreshRegistry(installation, home)
+  await refreshRegistry(installation, home)
   await home.saveRegistry()
   const gateway = await Gateway.start(installation, home)
   let made = 0
@@ -174,11 +173,15 @@ async function list(gateway: Gateway): Promise<{ call: Call; rows: readonly Row[
   return { call: { ms, ...scans }, rows: answer.sessions }
 }
 
-function refreshRegistry({ node, openclaw }: Installation, home: Home): void {
-  const { status, stdout, stderr } = spawnSync(node, [openclaw, 'plugins', 'registry', '--refresh'], {
+async function refreshRegistry({ node, openclaw }: Installation, home: Home): Promise<void> {
+  const child = start(node, [openclaw, 'plugins', 'registry', '--refresh'], {
     env: home.env,
-    encoding: 'utf8',
-    timeout: REFRESH_BUDGET_MS,
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
-  if (status !== 0) throw new Error(`openclaw plugins registry --refresh failed:\n${stdout}${stderr}`)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream!.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  }
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`openclaw plugins registry --refresh failed:\n${output}`)
 }

@@ -4,7 +4,18 @@ import pc from 'picocolors'
 import type { Cell } from './conditions.js'
 import { median } from './quantile.js'
 
-const HEADINGS = ['rows', 'registry', 'load', 'mode', 'calls', 'scans, max', 'median', 'ms, max', 'median']
+const HEADINGS = [
+  'rows',
+  'registry',
+  'load',
+  'mode',
+  'calls',
+  'scans, max',
+  'median',
+  'hits, max',
+  'ms, max',
+  'median',
+]
 
 export function forTerminal(cells: readonly Cell[], colour: boolean): string {
   const { red, green, bold } = pc.createColors(colour)
@@ -24,8 +35,8 @@ export function forTerminal(cells: readonly Cell[], colour: boolean): string {
 
 /** One cell, for whoever watches them come in. */
 export function lineFor(cell: Cell): string {
-  const [rows, registry, load, mode, calls, most, , ms, medianMs] = lineOf(cell)
-  return `${rows} rows, ${registry}, ${load}, ${mode}: ${calls} calls, at most ${most} scans, ${medianMs} ms, at most ${ms} ms`
+  const [rows, registry, load, mode, calls, most, , hits, ms, medianMs] = lineOf(cell)
+  return `${rows} rows, ${registry}, ${load}, ${mode}: ${calls} calls, at most ${most} scans and ${hits} hits, ${medianMs} ms, at most ${ms} ms`
 }
 
 export function forPage(cells: readonly Cell[]): string {
@@ -45,6 +56,7 @@ function lineOf({ rows, registry, load, mode, calls, cutShort }: Cell): string[]
     `${calls.length}${cutShort ? ' (time was up)' : ''}`,
     count(Math.max(...scans)),
     count(median(scans)),
+    count(Math.max(...calls.map((call) => call.hits))),
     count(Math.max(...ms)),
     count(median(ms)),
   ]
