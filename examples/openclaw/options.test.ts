@@ -7,7 +7,7 @@ test('everything is measured unless something is picked', () => {
       rows: [7, 50, 200],
       registries: ['persisted', 'lost', 'derived'],
       modes: ['unmodified', 'preload'],
-      loads: ['idle', 'after-turn', 'turns', 'actor'],
+      loads: ['idle', 'still', 'after-turn', 'turns', 'actor'],
       calls: 20,
       budgetMs: 60_000,
     },

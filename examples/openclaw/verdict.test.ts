@@ -18,7 +18,9 @@ const cell = (over: Partial<Cell>): Cell => ({
 })
 const idle = cell({ mode: 'unmodified', load: 'idle', calls: [call(0, 4)] })
 const said = (...cells: Cell[]): string[] =>
-  verdictsOf(cells).map(({ holds, says }) => `${holds ? 'holds' : 'fails'}: ${says}`)
+  verdictsOf(cells).map(
+    ({ holds, says }) => `${holds === undefined ? 'shown' : holds ? 'holds' : 'fails'}: ${says}`,
+  )
 
 test('one scan in a call is allowed, and the greatest number counts, not the usual one', () => {
   expect(said(cell({}))).toEqual([
@@ -41,7 +43,7 @@ test('answers are compared with the one that nobody disturbed, but for sessions 
     "fails: 7 rows, lost, actor, preload: 1 rows differ from the idle, unmodified gateway's in model; 1 not compared, as turns were taken in them meanwhile",
   )
   expect(said(before, cell({ mode: 'unmodified', answer }))[0]).toBe(
-    "holds: 7 rows, lost, actor, unmodified: 1 rows differ from the idle, unmodified gateway's in model; 1 not compared, as turns were taken in them meanwhile",
+    "shown: 7 rows, lost, actor, unmodified: 1 rows differ from the idle, unmodified gateway's in model; 1 not compared, as turns were taken in them meanwhile",
   )
   expect(said(before, cell({ answer: before.answer }))[1]).toBe(
     'holds: 7 rows, lost, actor, preload: 2 rows as of the idle, unmodified gateway',
@@ -71,6 +73,16 @@ test('a turn in the wrong workspace, or one that fails, does not hold with the p
   expect(said(cell({ turns: { done: 3, wrong: [], failed: [] } }))[1]).toMatch(/^holds/)
 })
 
+test('time under the actor is shown beside the same load without a change, other times beside idle', () => {
+  const still = cell({ mode: 'unmodified', load: 'still', calls: [call(0, 8)] })
+  expect(
+    said(idle, still, cell({ calls: [call(0, 12)] }), cell({ load: 'turns', calls: [call(0, 6)] })).slice(-2),
+  ).toEqual([
+    'shown: 7 rows, lost, actor, preload: 1.5 × the median of 7 rows, lost, still, unmodified',
+    'shown: 7 rows, lost, turns, preload: 1.5 × the median of 7 rows, lost, idle, unmodified',
+  ])
+})
+
 test('the table has the greatest and the median of each cell, and says where the time was up', () => {
   expect(
     forPage([idle, cell({ mode: 'unmodified', calls: [call(64, 500.4), call(2, 4.25)], cutShort: true })]),
@@ -85,11 +97,11 @@ test('the table has the greatest and the median of each cell, and says where the
 test('the page keeps what is around the marks, and is refused without them', () => {
   const results = { date: '2026-01-02', machine: 'm', openclaw: '1', node: '24', cells: [idle] }
   const page =
-    'before\n<!-- begin: written by npm run demo:openclaw -- --docs -->\nold\n<!-- end: openclaw -->\nafter'
+    'before\n<!-- begin: written by npm run demo:openclaw -- --docs -->\nformer\n<!-- end: openclaw -->\nafter'
   const written = withResults(page, results)
   expect(written).toMatch(/^before\n<!-- begin.* -->\n\nopenclaw 1 on Node 24, 2026-01-02, m\.\n/)
   expect(written).toMatch(/\n<!-- end: openclaw -->\nafter$/)
-  expect(written).not.toContain('old')
+  expect(written).not.toContain('former')
   expect(withResults(written, results)).toBe(written)
   expect(() => withResults('nothing', results)).toThrow('has no <!-- begin')
 })

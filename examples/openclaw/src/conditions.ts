@@ -20,10 +20,11 @@ export type Mode = (typeof MODES)[number]
 
 /**
  * In this order within one gateway, because a turn leaves its traces:
- * `idle`, nothing has happened since the start; `after-turn`, one turn in another agent's workspace, and quiet again;
+ * `idle`, nothing has happened since the start; `still`, the actor at work, but it sets what is set anyway, which is the
+ * actor's load on the event loop without a change; `after-turn`, one turn in another agent's workspace, and quiet again;
  * `turns`, all agents at work; `actor`, the workspace set on every turn of the event loop.
  */
-export const LOADS = ['idle', 'after-turn', 'turns', 'actor'] as const
+export const LOADS = ['idle', 'still', 'after-turn', 'turns', 'actor'] as const
 
 export type Load = (typeof LOADS)[number]
 

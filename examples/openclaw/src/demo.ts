@@ -28,19 +28,22 @@ try {
 }
 
 async function main({ plan, json, from, docs }: Options): Promise<void> {
-  const results = from === undefined ? await run(plan) : (JSON.parse(await readFile(from, 'utf8')) as Results)
+  const results =
+    from === undefined ? await run(plan, json) : (JSON.parse(await readFile(from, 'utf8')) as Results)
   process.stdout.write(`${forTerminal(results.cells, colourOn(process.stdout))}\n`)
   const verdicts = verdictsOf(results.cells)
-  for (const { holds, says } of verdicts)
-    process.stdout.write(`${holds ? 'holds' : 'DOES NOT HOLD'}  ${says}\n`)
-  const held = verdicts.filter(({ holds }) => holds).length
-  process.stdout.write(`${held} hold, ${verdicts.length - held} do not\n`)
-  if (json !== undefined) await writeFile(json, `${JSON.stringify(results, null, 1)}\n`)
+  for (const { holds, says } of verdicts) {
+    const word = holds === undefined ? '       ' : holds ? 'holds  ' : 'FAILS  '
+    process.stdout.write(`${word}${says}\n`)
+  }
+  const judged = verdicts.filter(({ holds }) => holds !== undefined)
+  const held = judged.filter(({ holds }) => holds).length
+  process.stdout.write(`${held} hold, ${judged.length - held} do not\n`)
   if (docs) await writePage(results)
-  if (held < verdicts.length) process.exitCode = 1
+  if (held < judged.length) process.exitCode = 1
 }
 
-async function run(plan: Plan): Promise<Results> {
+async function run(plan: Plan, json: string | undefined): Promise<Results> {
   if (plan.modes.includes('preload') && !existsSync(plan.preload)) {
     throw new UsageError(`--preload: there is no ${plan.preload}`)
   }
@@ -55,14 +58,21 @@ async function run(plan: Plan): Promise<Results> {
       say: progress.say,
     }
     await prepare(setting, plan)
-    const cells = await measure(setting, plan, (cell) => progress.print(lineFor(cell)))
-    return {
+    const cells: Cell[] = []
+    const results = (): Results => ({
       date: new Date().toISOString().slice(0, 10),
       machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${process.platform}`,
       openclaw: installation.version,
       node: installation.nodeVersion,
       cells: inOrder(cells),
+    })
+    for await (const cell of measure(setting, plan)) {
+      cells.push(cell)
+      progress.print(lineFor(cell))
+      // After each, so that a run of an hour that fails in the end has left something.
+      if (json !== undefined) await writeFile(json, `${JSON.stringify(results(), null, 1)}\n`)
     }
+    return results()
   } finally {
     progress.clear()
     await model.close()

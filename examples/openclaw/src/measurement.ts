@@ -58,23 +58,12 @@ export async function prepare(setting: Setting, plan: Plan): Promise<void> {
   await gateway.end()
 }
 
-export async function measure(
-  setting: Setting,
-  plan: Plan,
-  onCell: (cell: Cell) => void,
-): Promise<readonly Cell[]> {
-  const cells: Cell[] = []
+export async function* measure(setting: Setting, plan: Plan): AsyncGenerator<Cell> {
   for (const registry of plan.registries) {
     for (const rows of plan.rows) {
-      for (const mode of plan.modes) {
-        for await (const cell of measureGateway(setting, plan, { registry, rows, mode })) {
-          cells.push(cell)
-          onCell(cell)
-        }
-      }
+      for (const mode of plan.modes) yield* measureGateway(setting, plan, { registry, rows, mode })
     }
   }
-  return cells
 }
 
 type Condition = Pick<Cell, 'rows' | 'registry' | 'mode'>
@@ -132,8 +121,10 @@ async function underLoad(
       const made = await calls(agents)
       return { ...made, turns: await agents.stop() }
     }
+    case 'still':
     case 'actor': {
-      const before = await gateway.actor(AGENTS.map((agent) => home.workspace(agent)))
+      const agents = load === 'still' ? AGENTS.slice(0, 1) : AGENTS
+      const before = await gateway.actor(agents.map((agent) => home.workspace(agent)))
       const made = await calls()
       return { ...made, writes: (await gateway.actor([])) - before }
     }

@@ -16,7 +16,7 @@ Usage: npm run demo:openclaw -- [options]
   --load <list>      of ${LOADS.join(', ')} (default all)
   --calls <n>        calls per line of the table (default 20)
   --budget <s>       seconds after which an unmodified gateway gets no further call of a line (default 60)
-  --quick            7 rows, idle and actor, the registry lost, calls of an unmodified gateway within 10 s a line
+  --quick            7 rows, the registry lost, no turns, calls of an unmodified gateway within 10 s a line
   --preload <file>   what to load into the gateway (default the example's own preload)
   --json <file>      write everything that was measured, with the answers
   --from <file>      measure nothing, read what --json wrote
@@ -48,7 +48,7 @@ export function readOptions(args: string[]): Options | 'help' {
       rows: values.rows === undefined ? (quick ? [7] : ROWS) : wholeNumbers('--rows', values.rows),
       registries: pick('--registry', REGISTRIES, values.registry ?? (quick ? 'lost' : undefined)),
       modes: pick('--mode', MODES, values.mode),
-      loads: pick('--load', LOADS, values.load ?? (quick ? 'idle,actor' : undefined)),
+      loads: pick('--load', LOADS, values.load ?? (quick ? 'idle,still,actor' : undefined)),
       calls: calls[0]!,
       budgetMs: budget[0]! * 1000,
       preload: values.preload ?? PRELOAD,

@@ -25,11 +25,15 @@ export function withResults(page: string, results: Results): string {
 }
 
 function made({ date, machine, openclaw, node, cells }: Results): string {
-  const held = verdictsOf(cells).map(({ holds, says }) => `- ${holds ? '' : '**Does not hold:** '}${says}`)
+  const verdicts = verdictsOf(cells)
+  const list = (those: typeof verdicts): string =>
+    those.map(({ holds, says }) => `- ${holds === false ? '**Does not hold:** ' : ''}${says}`).join('\n')
   return [
     `openclaw ${openclaw} on Node ${node}, ${date}, ${machine}.`,
     forPage(cells),
-    'What was compared:',
-    held.join('\n'),
+    'What has to hold with the preload:',
+    list(verdicts.filter(({ holds }) => holds !== undefined)),
+    'What is shown for comparison and not judged:',
+    list(verdicts.filter(({ holds }) => holds === undefined)),
   ].join('\n\n')
 }

@@ -1,16 +1,21 @@
-/** What has to hold with the preload, each as one sentence with its answer. Milliseconds are shown and not judged. */
+/**
+ * What has to hold with the preload, each as one sentence with its answer. What the unmodified program does is said for
+ * the comparison, and so are milliseconds, which another program on the machine changes; neither is judged.
+ */
 import { compare } from './comparison.js'
 import type { Cell, Row } from './conditions.js'
 import { AGENTS } from './home.js'
+import { median } from './quantile.js'
 import { turnsSession } from './turns.js'
 
 export interface Verdict {
-  readonly holds: boolean
+  /** Nothing: it is said, and not judged. */
+  readonly holds: boolean | undefined
   readonly says: string
 }
 
 export function verdictsOf(cells: readonly Cell[]): Verdict[] {
-  return [...scanVerdicts(cells), ...answerVerdicts(cells), ...turnVerdicts(cells)]
+  return [...scanVerdicts(cells), ...answerVerdicts(cells), ...turnVerdicts(cells), ...times(cells)]
 }
 
 function scanVerdicts(cells: readonly Cell[]): Verdict[] {
@@ -44,8 +49,7 @@ function answerVerdicts(cells: readonly Cell[]): Verdict[] {
           const rows = new Set(differences.map(({ key }) => key)).size
           const left = turned(idle.answer.length - before.length)
           return {
-            // An unmodified gateway may answer what it likes; it is said for the comparison.
-            holds: cell.mode === 'unmodified' || differences.length === 0,
+            holds: cell.mode === 'unmodified' ? undefined : differences.length === 0,
             says:
               `${titleOf(cell)}: ` +
               (rows === 0
@@ -79,13 +83,35 @@ function turnVerdicts(cells: readonly Cell[]): Verdict[] {
     const { done, wrong, failed } = cell.turns
     return [
       {
-        holds: cell.mode === 'unmodified' || wrong.length + failed.length === 0,
+        holds: cell.mode === 'unmodified' ? undefined : wrong.length + failed.length === 0,
         says:
           `${titleOf(cell)}: ${done} real turns, ${wrong.length} of them not in their own workspace` +
           (failed.length > 0 ? `, and ${failed.length} that the program ended itself: ${failed[0]}` : ''),
       },
     ]
   })
+}
+
+/** With the actor, against the same work for the event loop without a change; otherwise against idle. */
+function times(cells: readonly Cell[]): Verdict[] {
+  return cells.flatMap((cell) => {
+    const beside = cells.find(
+      ({ rows, registry, mode, load }) =>
+        rows === cell.rows &&
+        registry === cell.registry &&
+        mode === 'unmodified' &&
+        load === (cell.load === 'actor' ? 'still' : 'idle'),
+    )
+    if (cell.mode === 'unmodified' || beside === undefined) return []
+    const times = medianMs(cell) / medianMs(beside)
+    return [
+      { holds: undefined, says: `${titleOf(cell)}: ${times.toFixed(1)} × the median of ${titleOf(beside)}` },
+    ]
+  })
+}
+
+function medianMs({ calls }: Cell): number {
+  return median(calls.map(({ ms }) => ms))
 }
 
 function titleOf({ rows, registry, load, mode }: Cell): string {
