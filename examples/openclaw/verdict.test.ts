@@ -5,7 +5,7 @@ import { pictureOf } from './src/picture.js'
 import { forPage, forTerminal } from './src/table.js'
 import { verdictsOf } from './src/verdict.js'
 
-const call = (scans: number, ms: number): Call => ({ scans, hits: 0, around: scans, ms })
+const call = (scans: number, ms: number, waitMs = 1): Call => ({ scans, hits: 0, around: scans, ms, waitMs })
 const cell = (over: Partial<Cell>): Cell => ({
   rows: 7,
   registry: 'lost',
@@ -73,13 +73,18 @@ test('a turn in the wrong workspace, or one that fails, does not hold with the p
   expect(said(cell({ turns: { done: 3, wrong: [], failed: [] } }))[1]).toMatch(/^holds/)
 })
 
-test('time under the actor is shown beside the same load without a change, other times beside idle', () => {
+test('time under the actor is shown beside the same load without a change, under turns beside the wait of any call, else beside idle', () => {
   const still = cell({ mode: 'unmodified', load: 'still', calls: [call(0, 8)] })
   expect(
-    said(idle, still, cell({ calls: [call(0, 12)] }), cell({ load: 'turns', calls: [call(0, 6)] })).slice(-2),
+    said(
+      idle,
+      still,
+      cell({ calls: [call(0, 12)] }),
+      cell({ load: 'turns', calls: [call(0, 21, 10)] }),
+    ).slice(-2),
   ).toEqual([
     'shown: 7 rows, lost, actor, preload: 1.5 × the median of 7 rows, lost, still, unmodified',
-    'shown: 7 rows, lost, turns, preload: 1.5 × the median of 7 rows, lost, idle, unmodified',
+    'shown: 7 rows, lost, turns, preload: 1.5 × the median of 7 rows, lost, idle, unmodified, and of the wait of any call meanwhile',
   ])
 })
 

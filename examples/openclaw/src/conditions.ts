@@ -30,6 +30,8 @@ export type Load = (typeof LOADS)[number]
 
 export interface Call extends Scans {
   readonly ms: number
+  /** What a call that does nothing took just before: the wait of any call under this load. */
+  readonly waitMs: number
 }
 
 /** Real turns that ended while the calls were made. */

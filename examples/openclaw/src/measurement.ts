@@ -151,6 +151,9 @@ async function callOften(
 }
 
 async function list(gateway: Gateway): Promise<{ call: Call; rows: readonly Row[] }> {
+  const asked = performance.now()
+  await gateway.client.call('nothing', {}).catch(() => undefined) // an unknown method is refused at once
+  const waitMs = performance.now() - asked
   await gateway.events()
   const started = performance.now()
   const answer = (await gateway.client.call('sessions.list', { limit: 1000 })) as { sessions: Row[] }
@@ -161,7 +164,7 @@ async function list(gateway: Gateway): Promise<{ call: Call; rows: readonly Row[
       `the timeline shows ${others.length + (scans ? 1 : 0)} calls of sessions.list instead of one`,
     )
   }
-  return { call: { ms, ...scans }, rows: answer.sessions }
+  return { call: { ms, waitMs, ...scans }, rows: answer.sessions }
 }
 
 async function refreshRegistry({ node, openclaw }: Installation, home: Home): Promise<void> {

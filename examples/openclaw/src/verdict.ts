@@ -92,7 +92,10 @@ function turnVerdicts(cells: readonly Cell[]): Verdict[] {
   })
 }
 
-/** With the actor, against the same work for the event loop without a change; otherwise against idle. */
+/**
+ * With the actor, against the same work for the event loop without a change; otherwise against idle. While turns are taken,
+ * any call waits for them, so to idle is added what a call that does nothing took.
+ */
 function times(cells: readonly Cell[]): Verdict[] {
   return cells.flatMap((cell) => {
     const beside = cells.find(
@@ -103,10 +106,11 @@ function times(cells: readonly Cell[]): Verdict[] {
         load === (cell.load === 'actor' ? 'still' : 'idle'),
     )
     if (cell.mode === 'unmodified' || beside === undefined) return []
-    const times = medianMs(cell) / medianMs(beside)
-    return [
-      { holds: undefined, says: `${titleOf(cell)}: ${times.toFixed(1)} × the median of ${titleOf(beside)}` },
-    ]
+    const isWaiting = cell.load === 'turns'
+    const waitMs = isWaiting ? median(cell.calls.map((call) => call.waitMs)) : 0
+    const times = medianMs(cell) / (medianMs(beside) + waitMs)
+    const against = `the median of ${titleOf(beside)}${isWaiting ? ', and of the wait of any call meanwhile' : ''}`
+    return [{ holds: undefined, says: `${titleOf(cell)}: ${times.toFixed(1)} × ${against}` }]
   })
 }
 
