@@ -204,12 +204,14 @@ describe('growth', () => {
 })
 
 test.concurrent('the process has exactly one AsyncLocalStorage from the library, whatever it does and however many copies', async () => {
-  // Counted where instances show on every Node: each run() of an AsyncLocalStorage passes through its prototype.
+  // Counted where instances show on every Node: each entry of an AsyncLocalStorage passes through its prototype.
   const script = `
     const { AsyncLocalStorage } = await import('node:async_hooks')
     const seen = new Set()
-    const original = AsyncLocalStorage.prototype.run
-    AsyncLocalStorage.prototype.run = function (...args) { seen.add(this); return Reflect.apply(original, this, args) }
+    for (const method of ['run', 'enterWith']) {
+      const original = AsyncLocalStorage.prototype[method]
+      AsyncLocalStorage.prototype[method] = function (...args) { seen.add(this); return Reflect.apply(original, this, args) }
+    }
     const core = ${JSON.stringify('CORE')}
     for (const copy of ['', '?two', '?three']) {
       const { withEpoch, memo, bind, detach, bindIterable } = await import(core + copy)
