@@ -1,7 +1,8 @@
 /**
- * Opens an epoch when an operation is executed: in Yoga and envelop around `execute`, in Apollo as the executor of its gateway;
- * closes it when the result is there, of one that is delivered incrementally when it has ended. A subscription has one while it
- * is set up, and one for each event. Outside stay parsing, validation, the making of the context, and a subscription's source.
+ * Opens an epoch when an operation is executed: in Yoga and envelop around `execute`, in Apollo as the executor of its gateway, else
+ * as the `execute` that a server is given; closes it when the result is there, of one that is delivered incrementally when it has
+ * ended. A subscription has one while it is set up, and one for each event. Outside stay parsing, validation, the making of the
+ * context, and a subscription's source.
  */
 import {
   createSourceEventStream,
@@ -14,19 +15,21 @@ import {
   type OperationDefinitionNode,
   printSchema,
 } from 'graphql'
-import { detach, type EpochOptions, withEpoch } from 'withepoch'
+import { bindIterable, detach, type EpochOptions, withEpoch } from 'withepoch'
 
 export interface OperationOptions extends Pick<EpochOptions, 'values' | 'writes' | 'maxAgeMs' | 'ifOverdue'> {
   /** The epoch's name. @default the operation's name, else its kind and first field: `query orders` */
   name?: ((operation: OperationDefinitionNode) => string) | undefined
 }
 
-type Run = (args: ExecutionArgs) => unknown
+type Run<R = unknown> = (args: ExecutionArgs) => R
 
-/** A plugin of Yoga, and of envelop: what it has and is not named here is left alone. */
+/** A plugin of Yoga and of envelop, and for other servers, graphql-ws for one, graphql's own functions with epochs. */
 export interface EpochPlugin {
-  onExecute(hook: { readonly executeFn: Run; setExecuteFn(run: Run): void }): void
-  onSubscribe(hook: { setSubscribeFn(run: Run): void }): void
+  readonly onExecute: (hook: { executeFn: Run; setExecuteFn: (run: Run) => void }) => void
+  readonly onSubscribe: (hook: { setSubscribeFn: (run: Run) => void }) => void
+  readonly execute: Run<Promise<ExecutionResult>>
+  readonly subscribe: Run<Promise<ExecutionResult | AsyncIterableIterator<ExecutionResult>>>
 }
 
 /** What Apollo Server asks of a gateway, and what of its request is looked at. */
@@ -48,7 +51,7 @@ export interface GatewayRequest extends Pick<ExecutionArgs, 'schema' | 'document
  * wait. In a batch each operation has its own; a subscription has one for each event.
  *
  * Use it as a plugin of GraphQL Yoga or of envelop. Apollo's plugins cannot put anything around the execution, so there give it
- * the schema, and give Apollo what it returns as its `gateway`.
+ * the schema, and give Apollo what it returns as its `gateway`. Servers that take `execute` and `subscribe` take those of the plugin.
  *
  * **Caveat** A subscription's source, what its field's `subscribe` returns, is no part of any epoch: it reads live values.
  *
@@ -61,6 +64,7 @@ export interface GatewayRequest extends Pick<ExecutionArgs, 'schema' | 'document
  * const schema = buildSchema('type Query { locale: String }')
  * const yoga = createYoga({ schema, plugins: [epochPerOperation()] })
  * const apollo = new ApolloServer({ gateway: epochPerOperation(schema) })
+ * const { execute, subscribe } = epochPerOperation() // for `useServer({ schema, execute, subscribe }, sockets)` of graphql-ws
  */
 export function epochPerOperation(options?: OperationOptions): EpochPlugin
 export function epochPerOperation(schema: GraphQLSchema, options?: OperationOptions): EpochGateway
@@ -68,46 +72,40 @@ export function epochPerOperation(
   first?: GraphQLSchema | OperationOptions,
   second?: OperationOptions,
 ): EpochPlugin | EpochGateway {
-  const schema = isSchema(first) ? first : undefined
   const { name = nameOf, ...others } = (isSchema(first) ? second : first) ?? {}
-  const inEpoch = <R>(args: ExecutionArgs, run: () => R): R => {
+  const inEpoch = <R>(args: ExecutionArgs, run: Run<R>): R => {
     const operation = getOperationAST(args.document, args.operationName) // none: then the execution says so
-    return withEpoch({ ...others, name: operation ? name(operation) : undefined, ifNested: 'fresh' }, run)
+    const named = operation ? name(operation) : undefined
+    return withEpoch({ ...others, name: named, ifNested: 'fresh' }, () => run(args))
   }
-  if (schema !== undefined) {
-    const executor = async ({ request, context, ...rest }: GatewayRequest): Promise<ExecutionResult> => {
-      const { variables: variableValues, operationName } = request
-      const args = {
-        schema: rest.schema,
-        document: rest.document,
-        contextValue: context,
-        variableValues,
-        operationName,
-      }
-      return inEpoch(args, () => execute(args))
-    }
-    return {
-      onSchemaLoadOrUpdate(callback) {
-        callback({ apiSchema: schema, coreSupergraphSdl: printSchema(schema) })
-        return () => {}
-      },
-      load: async () => ({ executor }),
-      stop: async () => {},
-    }
+  const executed: EpochPlugin['execute'] = async (args) => inEpoch(args, execute)
+  if (isSchema(first)) return gatewayOf(first, executed)
+  const subscribed: EpochPlugin['subscribe'] = async (args) => {
+    // In an object, or the epoch would be held until the source has ended.
+    const { source } = await inEpoch(args, async () => ({ source: await createSourceEventStream(args) }))
+    if (!(Symbol.asyncIterator in source)) return source // what went wrong
+    return answersTo(source, (rootValue) => executed({ ...args, rootValue }))
   }
   return {
-    onExecute(hook) {
-      const { executeFn } = hook
-      hook.setExecuteFn((args) => endedIfDropped(inEpoch(args, () => executeFn(args))))
+    onExecute: ({ executeFn, setExecuteFn }) =>
+      setExecuteFn((args) => endedIfDropped(inEpoch(args, executeFn))),
+    onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribed),
+    execute: executed,
+    subscribe: subscribed,
+  }
+}
+
+function gatewayOf(schema: GraphQLSchema, run: EpochPlugin['execute']): EpochGateway {
+  return {
+    onSchemaLoadOrUpdate(callback) {
+      callback({ apiSchema: schema, coreSupergraphSdl: printSchema(schema) })
+      return () => {}
     },
-    onSubscribe(hook) {
-      hook.setSubscribeFn(async (args) => {
-        // In an object, or the epoch would be held until the source has ended.
-        const { source } = await inEpoch(args, async () => ({ source: await createSourceEventStream(args) }))
-        if (!(Symbol.asyncIterator in source)) return source // what went wrong
-        return answersTo(source, (payload) => inEpoch(args, () => execute({ ...args, rootValue: payload })))
-      })
-    },
+    load: async () => ({
+      executor: ({ context: contextValue, request: { variables: variableValues, operationName }, ...rest }) =>
+        run({ schema: rest.schema, document: rest.document, contextValue, variableValues, operationName }),
+    }),
+    stop: async () => {},
   }
 }
 
@@ -128,23 +126,20 @@ function endedIfDropped(result: unknown): unknown {
 }
 
 /** As graphql's own `subscribe` has it. No generator: that would not end while it waits for an event. */
-function answersTo(
-  source: AsyncIterable<unknown>,
-  answer: (payload: unknown) => unknown,
-): AsyncIterableIterator<unknown> {
-  const events = detach(() => source[Symbol.asyncIterator]())
-  return {
-    [Symbol.asyncIterator]() {
-      return this
-    },
+function answersTo<A>(source: AsyncIterable<unknown>, answer: (event: unknown) => Promise<A>) {
+  const events = detach(() => bindIterable(source))[Symbol.asyncIterator]()
+  const answers: AsyncIterableIterator<A> = {
+    [Symbol.asyncIterator]: () => answers,
     async next() {
-      const event = await detach(() => events.next())
+      const event = await events.next()
       return event.done === true ? event : { value: await answer(event.value), done: false }
     },
     async return(value?: unknown) {
-      return (await detach(() => events.return?.(value))) ?? { value, done: true }
+      await events.return?.(value)
+      return { value, done: true }
     },
   }
+  return answers
 }
 
 function nameOf({ name, operation, selectionSet }: OperationDefinitionNode): string {
