@@ -7,38 +7,18 @@ import { epochPerJob } from '../src/index.js'
 import { startRedis } from './redis.js'
 
 const QUEUE = 'contract'
+const NO_CLIENT =
+  'Jobs come from Redis: a worker has no client, neither one that is connected nor one that could go.'
 
 /** What a job does. A stream goes out as its progress. */
-async function run(route: Route, job: Job<{ input?: unknown }>, signal?: AbortSignal): Promise<unknown> {
+async function run(route: Route, job: Job<{ input?: unknown }>): Promise<unknown> {
   if (route.kind === 'broken') return route.handle()
   if (route.kind !== 'stream' && route.kind !== 'events') return await route.handle(job.data.input)
-  for await (const chunk of route.handle()) {
-    if (signal?.aborted) break
-    await job.updateProgress(chunk)
-  }
+  for await (const chunk of route.handle()) await job.updateProgress(chunk)
   return null
 }
 
-async function call(queue: Queue, events: QueueEvents, route: Route, input: unknown, signal?: AbortSignal) {
-  const job = await queue.add(route.name, { input })
-  const finished: Promise<unknown> = job.waitUntilFinished(events)
-  return await (signal === undefined ? finished : Promise.race([finished, rejects(signal)]))
-}
-
-/** Who is gone waits no more; the job goes on. */
-function rejects(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) =>
-    signal.addEventListener('abort', () => reject(signal.reason as Error)),
-  )
-}
-
-async function* chunksOf(
-  queue: Queue,
-  worker: Worker,
-  events: QueueEvents,
-  route: StreamRoute,
-  signal?: AbortSignal,
-) {
+async function* chunksOf(queue: Queue, events: QueueEvents, route: StreamRoute) {
   const jobId = randomUUID()
   const chunks = new Readable({ objectMode: true, read() {} })
   const progressed = (event: { jobId: string; data: unknown }): void => {
@@ -48,7 +28,6 @@ async function* chunksOf(
     if (event.jobId === jobId) chunks.push(null)
   }
   events.on('progress', progressed).on('completed', completed)
-  signal?.addEventListener('abort', () => worker.cancelJob(jobId))
   try {
     await queue.add(route.name, {}, { jobId })
     yield* chunks as AsyncIterable<string>
@@ -60,8 +39,13 @@ async function* chunksOf(
 const bullmq: Door = {
   name: 'bullmq',
   without: {
-    'a WebSocket: an epoch for each message, also for two at once':
-      'Jobs come from Redis: no client is connected to a worker.',
+    'several calls over one connection, an epoch each': NO_CLIENT,
+    'two calls at once over one connection, an epoch each': NO_CLIENT,
+    'server-sent events: one world in all of them, open to the last':
+      'Server-sent events are of HTTP. What a job streams is its progress.',
+    'the client goes amid a stream: the epoch closes': NO_CLIENT,
+    'the client goes before the answer: the epoch closes once the handler is done': NO_CLIENT,
+    'and the handler that goes on without its client is pinned to its end': NO_CLIENT,
     'a multipart upload: the handler is in the epoch': 'Jobs have no uploads: their data is JSON.',
     'open until the answer is written, closed after it':
       'A result is whole when the processor has settled: nothing is read while it is written to Redis.',
@@ -70,10 +54,10 @@ const bullmq: Door = {
   async start(routes) {
     const redis = await startRedis()
     const connection = { host: redis.host, port: redis.port }
-    const process = epochPerJob(async (job: Job<{ input?: unknown }>, _token, signal) => {
+    const process = epochPerJob(async (job: Job<{ input?: unknown }>) => {
       const route = routes.find(({ name }) => name === job.name)
       if (route === undefined) throw new Error(`There is no job ${job.name}.`)
-      return await run(route, job, signal)
+      return await run(route, job)
     })
     const worker = new Worker(QUEUE, process, { connection, concurrency: 32 })
     const events = new QueueEvents(QUEUE, { connection, autorun: false })
@@ -82,13 +66,11 @@ const bullmq: Door = {
     queue.setMaxListeners(0) // one for each job that is waited for
     await Promise.all([worker.waitUntilReady(), events.waitUntilReady(), queue.waitUntilReady()])
     return {
-      call: (route, input, signal) => call(queue, events, route, input, signal),
-      stream: (route, signal) => chunksOf(queue, worker, events, route, signal),
-      /** A queue of its own, which adds all its jobs over one connection to Redis. */
-      async connect() {
-        const own = new Queue(QUEUE, { connection })
-        return { call: (route, input) => call(own, events, route, input), close: () => own.close() }
+      async call(route, input) {
+        const job = await queue.add(route.name, { input })
+        return (await job.waitUntilFinished(events)) as unknown
       },
+      stream: (route) => chunksOf(queue, events, route),
       async close() {
         await Promise.all([worker.close(), events.close(), queue.close()])
         await redis.close()

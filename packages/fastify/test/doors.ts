@@ -27,8 +27,8 @@ function handlerOf(route: Route) {
 const app: Door = {
   name: 'fastify',
   without: {
-    'a WebSocket: an epoch for each message, also for two at once':
-      'A request that is upgraded has no epoch, since a socket may live for days. For its messages: `@withepoch/rpc`.',
+    'two calls at once over one connection, an epoch each':
+      'A socket of HTTP/1.1 carries one request at a time; one that is upgraded may live for days, and has no epoch. For its messages: `@withepoch/rpc`.',
   },
   async start(routes) {
     const server = fastify({ forceCloseConnections: true })

@@ -10,7 +10,7 @@ import { createSchema } from 'graphql-yoga'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { cell, detach, type EpochEvent, getEpoch, tryGetEpoch, withEpoch } from 'withepoch'
 import { epochPerOperation, type OperationOptions } from '../src/index.js'
-import { serveYoga } from './doors.js'
+import { byYoga, clientOf, serveSockets, serveYoga } from './doors.js'
 
 const world = cell('graphql.world', 0)
 const change = (): void => detach(() => world.set(world.live() + 1))
@@ -198,32 +198,66 @@ test('a streamed result that Yoga drops, since its client does not accept it, le
   await expect(assertNoOpenEpochs({ withinMs: 20_000 })).resolves.toBeUndefined()
 })
 
-describe('subscriptions', () => {
-  test('each event is executed in a fresh epoch; the source is in none, and ends with its client', async () => {
-    let release = (): void => {}
-    const startUp = new Promise<void>((resolve) => (release = resolve))
-    const url = await new Promise<string>((resolve, reject) => {
-      // What a server hands on to its requests, and here to the source, if it was started inside an epoch.
-      void withEpoch({ name: 'start-up' }, async () => {
-        yoga().then(resolve, reject)
-        await startUp
-      })
-    })
-    opened.length = 0
-    const gone = new AbortController()
+const functionsOf = () => {
+  const { execute, subscribe: subscribed } = epochPerOperation()
+  return { execute, subscribe: subscribed }
+}
+
+type Tick = { first: Seen; second: Seen }
+const TICKS = 'subscription Ticks { tick { first second } }'
+
+/** Events of a subscription, until `gone` aborts; `query` is not that of one, else. */
+type Subscribe = (query: string, gone: AbortSignal) => AsyncIterable<{ data?: { tick: Tick } | null }>
+
+async function overEvents(): Promise<Subscribe> {
+  const url = await yoga()
+  return async function* (query, signal) {
     const response = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
-      body: JSON.stringify({ query: 'subscription Ticks { tick { first second } }' }),
-      signal: gone.signal,
+      body: JSON.stringify({ query }),
+      signal,
     })
-    const events: Array<{ first: Seen; second: Seen }> = []
     let rest = ''
     for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
       const lines = (rest + part).split('\n')
       rest = lines.pop()!
       for (const line of lines.filter((each) => each.startsWith('data: {')))
-        events.push((JSON.parse(line.slice('data: '.length)) as { data: { tick: never } }).data.tick)
+        yield JSON.parse(line.slice('data: '.length)) as { data: { tick: Tick } }
+    }
+  }
+}
+
+async function overSockets(options: Parameters<typeof serveSockets>[0]): Promise<Subscribe> {
+  const { url, close } = await serveSockets(options)
+  closing.push(close)
+  return async function* (query, signal) {
+    const client = clientOf(url)
+    signal.addEventListener('abort', () => client.terminate())
+    yield* client.iterate<{ tick: Tick }>({ query })
+  }
+}
+
+describe.each([
+  ['Yoga, server-sent events', overEvents],
+  ['Yoga, graphql-ws', () => overSockets(byYoga({ schema, plugins: [epochPerOperation()] }))],
+  ['graphql-ws', () => overSockets({ schema, ...functionsOf() })],
+])('a subscription of %s', (_name, start) => {
+  test('each event is executed in a fresh epoch; the source is in none, and ends with its client', async () => {
+    let release = (): void => {}
+    const startUp = new Promise<void>((resolve) => (release = resolve))
+    const run = await new Promise<Subscribe>((resolve, reject) => {
+      // What a server hands on to its requests, and here to the source, if it was started inside an epoch.
+      void withEpoch({ name: 'start-up' }, async () => {
+        start().then(resolve, reject)
+        await startUp
+      })
+    })
+    opened.length = 0
+    const gone = new AbortController()
+    const events: Tick[] = []
+    for await (const { data } of run(TICKS, gone.signal)) {
+      events.push(data!.tick)
       if (events.length === 2) break
     }
     gone.abort()
@@ -243,13 +277,16 @@ describe('subscriptions', () => {
     ])
   })
 
-  test('one that is refused is answered with its error', async () => {
-    const response = await fetch(await yoga(), {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'text/event-stream', connection: 'close' },
-      body: JSON.stringify({ query: 'subscription { refused { first } }' }),
-    })
-    expect(await response.text()).toContain('"errors"')
+  test('that is refused is answered with its error', async () => {
+    const run = await start()
+    const answers: unknown[] = []
+    try {
+      const signal = AbortSignal.timeout(20_000)
+      for await (const answer of run('subscription { refused { first } }', signal)) answers.push(answer)
+    } catch (error) {
+      answers.push({ errors: error }) // graphql-ws has a message for errors alone
+    }
+    expect(answers).toEqual([{ errors: [expect.objectContaining({ message: expect.any(String) })] }])
     expect(opened).toEqual(['subscription refused'])
   })
 })

@@ -9,8 +9,8 @@ import type { Hono } from 'hono'
 import { appOf } from './app.js'
 
 export const NO_SOCKET = {
-  'a WebSocket: an epoch for each message, also for two at once':
-    'The request is over once it is upgraded, and its messages are no requests: `@withepoch/rpc`.',
+  'two calls at once over one connection, an epoch each':
+    'A socket of HTTP/1.1 carries one request at a time, and messages of a WebSocket are no requests: `@withepoch/rpc`.',
 }
 
 export const NOT_IN_ITS_RESPONSE = {

@@ -18,12 +18,13 @@ import { epochPerRequest } from '../src/index.js'
 
 const NOT_KNOWN =
   'The route is not known yet where the middleware stands. It is where it stands in the route: `app.get(path, epochPerRequest(), handler)`; else say `name`.'
-const NO_SOCKET = 'WebSockets are no requests that middleware sees: `@withepoch/rpc`.'
+const NO_SOCKET =
+  'A socket of HTTP/1.1 carries one request at a time, and messages of a WebSocket are no requests: `@withepoch/rpc`.'
 const GOES_ON =
   'They do not tell when a handler is done. `getEpoch().waitUntil(promise)` holds the epoch open for one that goes on.'
 
 const NAMED = 'it is named after the route'
-const SOCKET = 'a WebSocket: an epoch for each message, also for two at once'
+const SOCKET = 'two calls at once over one connection, an epoch each'
 const PINNED = 'and the handler that goes on without its client is pinned to its end'
 
 /** What a route does with a request whose body, if any, has been read. */

@@ -1,4 +1,5 @@
 /** Real MCP servers with the adapter in them, for the contract: `McpServer` over Streamable HTTP, `Server` in memory. */
+import { AsyncResource } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -120,7 +121,11 @@ async function* stream(
 }
 
 /** What is served to clients that are there from the start, and to those that connect. */
-async function served(connect: () => Promise<Client>, close: () => Promise<void>): Promise<Served> {
+async function served(
+  connect: () => Promise<Client>,
+  connections: () => number,
+  close: () => Promise<void>,
+): Promise<Served> {
   // Several, since each adds a listener to a signal of its own with every call, and Node warns of 1,500.
   const clients = await Promise.all([connect(), connect(), connect(), connect()])
   let calls = 0
@@ -128,11 +133,12 @@ async function served(connect: () => Promise<Client>, close: () => Promise<void>
   return {
     call: (route, input, signal) => call(next(), route, input, signal),
     stream: (route, signal) => stream(next(), route, signal),
-    /** A session; there are no WebSockets, but it carries calls at once as one does. */
+    /** A session: over HTTP it may take several sockets. */
     async connect() {
       const own = await connect()
       return { call: (route, input) => call(own, route, input), close: () => own.close() }
     },
+    connections,
     async close() {
       for (const client of clients) await client.close()
       await close()
@@ -170,6 +176,7 @@ const streamableHttp: Door = {
     const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`)
     return await served(
       () => clientOn(new StreamableHTTPClientTransport(url) as Transport),
+      () => sessions.size,
       async () => {
         for (const transport of sessions.values()) await transport.close()
         await new Promise<void>((resolve) => {
@@ -184,17 +191,28 @@ const streamableHttp: Door = {
 /** One pipe, on which a message is handed over in the context of who sends it. */
 const inMemory: Door = {
   name: 'mcp (Server, in memory)',
-  without: WITHOUT,
+  without: {
+    ...WITHOUT,
+    'server-sent events: one world in all of them, open to the last':
+      'Server-sent events are of HTTP: here all that is streamed are notifications.',
+  },
   nameOf: ({ name }) => `tools/call ${name}`,
-  start: (routes) =>
-    served(
+  async start(routes) {
+    let pipes = 0
+    const all = await served(
       async () => {
         const [ours, theirs] = InMemoryTransport.createLinkedPair()
         await lowLevelServer(routes).connect(theirs)
+        pipes++
         return await clientOn(ours)
       },
+      () => pipes,
       async () => {},
-    ),
+    )
+    type Call = Parameters<NonNullable<Served['call']>>
+    // Its clients call from where it was started.
+    return { ...all, call: AsyncResource.bind((...call: Call) => all.call!(...call)) }
+  },
 }
 
 export const doors: readonly Door[] = [streamableHttp, inMemory]

@@ -1,13 +1,18 @@
-/** Real applications with the adapter in them, for the contract: HTTP with a gateway, and a microservice over TCP. */
+/**
+ * Real applications with the adapter in them, for the contract: HTTP with Express and a gateway, HTTP with Fastify, and a
+ * microservice over TCP.
+ */
 import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
+import multipart from '@fastify/multipart'
 import {
   Body,
   Controller,
   Get,
   Module,
   Post,
+  Req,
   Sse,
   StreamableFile,
   type Type,
@@ -24,11 +29,13 @@ import {
   Transport,
 } from '@nestjs/microservices'
 import { FileInterceptor, type NestExpressApplication } from '@nestjs/platform-express'
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import { WsAdapter } from '@nestjs/platform-ws'
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets'
-import type { Connection, Door, Route } from '@withepoch/testing/contract'
+import type { AnswerRoute, Connection, Door, Route } from '@withepoch/testing/contract'
 import { from, lastValueFrom, map, type Observable } from 'rxjs'
 import { WebSocket } from 'ws'
+import { handOn } from '../../testing/test/contract/hand-on.js'
 import { epochPerRequest } from '../src/index.js'
 import { decorate } from './decorate.js'
 
@@ -63,13 +70,24 @@ function moduleOf(controllers: Type[], providers: Type[] = []): Type {
 const broken = (route: Route): MethodDecorator[] =>
   route.kind === 'broken' ? [UseInterceptors({ intercept: () => route.handle() })] : []
 
-function controllerOf(routes: readonly Route[]): Type {
+async function uploaded(route: AnswerRoute, content: unknown): Promise<unknown> {
+  return route.handle(await content)
+}
+
+/** How a platform hands over an upload. */
+interface Upload {
+  readonly interceptors: readonly MethodDecorator[]
+  readonly parameter: ParameterDecorator
+  contentOf(parameter: unknown): unknown
+}
+
+function controllerOf(routes: readonly Route[], upload: Upload): Type {
   const controller = classOf(
     'RoutesController',
     routes,
     (route) =>
       function (input) {
-        if (route.kind === 'upload') return route.handle((input as { buffer: Buffer }).buffer.toString())
+        if (route.kind === 'upload') return uploaded(route, upload.contentOf(input))
         if (route.kind === 'stream') return new StreamableFile(Readable.from(route.handle()))
         if (route.kind === 'events') return from(route.handle()).pipe(map((data) => ({ data })))
         return route.handle(input)
@@ -77,9 +95,9 @@ function controllerOf(routes: readonly Route[]): Type {
     (route) => [
       route.kind === 'events' ? Sse(route.path) : (route.method === 'GET' ? Get : Post)(route.path),
       ...broken(route),
-      ...(route.kind === 'upload' ? [UseInterceptors(FileInterceptor('file'))] : []),
+      ...(route.kind === 'upload' ? upload.interceptors : []),
     ],
-    (route) => (route.kind === 'upload' ? UploadedFile() : Body('input')),
+    (route) => (route.kind === 'upload' ? upload.parameter : Body('input')),
   )
   Controller()(controller)
   return controller
@@ -128,11 +146,17 @@ async function webSocket(port: string): Promise<Connection> {
   }
 }
 
+const withMulter: Upload = {
+  interceptors: [UseInterceptors(FileInterceptor('file'))],
+  parameter: UploadedFile(),
+  contentOf: (file) => (file as { buffer: Buffer }).buffer.toString(),
+}
+
 const http: Door = {
-  name: 'nestjs (HTTP, WebSocket)',
+  name: 'nestjs (Express, WebSocket)',
   async start(routes) {
     const app = await NestFactory.create<NestExpressApplication>(
-      moduleOf([controllerOf(routes)], [gatewayOf(routes)]),
+      moduleOf([controllerOf(routes, withMulter)], [gatewayOf(routes)]),
       { logger: false, forceCloseConnections: true },
     )
     app.useBodyParser('json', { limit: '1mb' })
@@ -141,6 +165,34 @@ const http: Door = {
     await app.listen(0, HOST)
     const url = await app.getUrl()
     return { url, connect: () => webSocket(new URL(url).port), close: () => app.close() }
+  },
+}
+
+const withMultipart: Upload = {
+  interceptors: [],
+  parameter: Req(),
+  contentOf: async (request) => {
+    const file = await (request as { file(): Promise<{ toBuffer(): Promise<Buffer> }> }).file()
+    return (await file.toBuffer()).toString()
+  },
+}
+
+const fastify: Door = {
+  name: 'nestjs (Fastify)',
+  without: {
+    'two calls at once over one connection, an epoch each':
+      'A socket of HTTP/1.1 carries one request at a time; a gateway is in the other door.',
+  },
+  async start(routes) {
+    const app = await NestFactory.create<NestFastifyApplication>(
+      moduleOf([controllerOf(routes, withMultipart)]),
+      new FastifyAdapter({ forceCloseConnections: true }),
+      { logger: false },
+    )
+    await app.register(multipart)
+    app.useGlobalInterceptors(epochPerRequest())
+    await app.listen(0, HOST)
+    return { url: await app.getUrl(), close: () => app.close() }
   },
 }
 
@@ -176,6 +228,8 @@ const tcp: Door = {
   nameOf: (route) => route.name,
   without: {
     'a multipart upload: the handler is in the epoch': 'A message has one payload, and no files.',
+    'server-sent events: one world in all of them, open to the last':
+      'Server-sent events are of HTTP: over TCP all that is streamed is an Observable.',
     'the client goes amid a stream: the epoch closes':
       'Nest does not stop the Observable of a client that has gone: it runs on, and its epoch is open until it ends.',
     'open until the answer is written, closed after it':
@@ -188,8 +242,9 @@ const tcp: Door = {
       options: { host: HOST, port: 0 },
     })
     app.useGlobalInterceptors(epochPerRequest())
+    const server = handOn(app.unwrap<Server>())
     await app.listen()
-    const address = app.unwrap<Server>().address() as { port: number }
+    const address = server.address() as { port: number }
     const clientOf = (): ClientProxy =>
       ClientProxyFactory.create({ transport: Transport.TCP, options: { host: HOST, port: address.port } })
     const call = (client: ClientProxy, route: Route, input: unknown): Promise<unknown> =>
@@ -215,4 +270,4 @@ const tcp: Door = {
   },
 }
 
-export const doors: readonly Door[] = [http, tcp]
+export const doors: readonly Door[] = [http, fastify, tcp]

@@ -3,7 +3,7 @@
  * methods, and in the server's middleware; frames in the manner of OpenClaw with it around the dispatcher.
  */
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Connection, Door, Route, Served } from '@withepoch/testing/contract'
 import {
@@ -14,6 +14,8 @@ import {
   type JSONRPCServerMiddleware,
 } from 'json-rpc-2.0'
 import { WebSocket, WebSocketServer } from 'ws'
+import { handOn } from '../../testing/test/contract/hand-on.js'
+import { listening } from '../../testing/test/contract/listening.js'
 import { epochPerCall } from '../src/index.js'
 
 /** Calls a method over a socket. What a streamed answer consists of goes to `onChunk`. */
@@ -35,12 +37,12 @@ async function served(
   onSocket: (socket: WebSocket) => void,
   speak: (socket: WebSocket) => Caller,
 ): Promise<Served> {
-  const gateway = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  const server = handOn(createServer())
+  const gateway = new WebSocketServer({ server })
   gateway.on('connection', onSocket)
-  await once(gateway, 'listening')
-  const url = `ws://127.0.0.1:${(gateway.address() as AddressInfo).port}`
+  const { url, close } = await listening(server)
   const open = async (): Promise<{ socket: WebSocket; call: Caller }> => {
-    const socket = new WebSocket(url)
+    const socket = new WebSocket(url.replace('http:', 'ws:'))
     await once(socket, 'open')
     return { socket, call: speak(socket) }
   }
@@ -81,7 +83,7 @@ async function served(
     },
     async close() {
       for (const socket of gateway.clients) socket.terminate()
-      await new Promise((resolve) => gateway.close(resolve))
+      await close()
     },
   }
 }
@@ -245,7 +247,7 @@ const frames: Door = {
   name: 'rpc (frames, a dispatcher)',
   without,
   nameOf: ({ name }) => name,
-  async start(routes) {
+  start(routes) {
     const methods = new Map(Object.entries(methodsOf(routes)))
     const guard = guardOf(routes)
     const resultOf = async (request: RequestFrame, socket: WebSocket): Promise<ServerFrame> => {
@@ -262,24 +264,13 @@ const frames: Door = {
       }
     }
     const dispatch = epochPerCall(resultOf, { name: (request) => request.method })
-    // One loop takes the messages of all sockets; it goes on in the context of the start, as `ws` itself does not.
-    const inbox = new Readable({ objectMode: true, read() {} })
-    const work = async (): Promise<void> => {
-      for await (const { data, socket } of inbox as AsyncIterable<{ data: Buffer; socket: WebSocket }>)
+    return served((socket) => {
+      socket.on('message', (data: Buffer) => {
         void dispatch(JSON.parse(data.toString()) as RequestFrame, socket).then((frame) =>
           send(socket, frame).catch(() => socket.terminate()),
         )
-    }
-    const working = work()
-    const running = await served((socket) => {
-      socket.on('message', (data: Buffer) => void inbox.push({ data, socket }))
+      })
     }, speakFrames)
-    const close = async (): Promise<void> => {
-      await running.close()
-      inbox.push(null)
-      await working
-    }
-    return { ...running, close }
   },
 }
 

@@ -19,6 +19,7 @@ import { applyWSSHandler } from '@trpc/server/adapters/ws'
 import type { Connection, Door, Route, Served, StreamRoute } from '@withepoch/testing/contract'
 import { EventSource } from 'eventsource'
 import { WebSocket, WebSocketServer } from 'ws'
+import { handOn } from '../../testing/test/contract/hand-on.js'
 import { type Listening, listening } from '../../testing/test/contract/listening.js'
 import { epochPerCall } from '../src/index.js'
 
@@ -123,8 +124,8 @@ const standalone: Door = {
   name: 'trpc (standalone HTTP)',
   nameOf: ({ name }) => name,
   without: {
-    'a WebSocket: an epoch for each message, also for two at once':
-      'It speaks HTTP; the WebSocket is the other door.',
+    'two calls at once over one connection, an epoch each':
+      'A socket of HTTP/1.1 carries one request at a time; the WebSocket is the other door.',
     'open until the answer is written, closed after it':
       'Middleware of a procedure does not see the response. The answer is data by then; what is streamed is held to its end.',
   },
@@ -151,11 +152,13 @@ const sockets: Door = {
   nameOf: ({ name }) => name,
   without: {
     'a multipart upload: the handler is in the epoch': 'A WebSocket carries JSON, and no forms.',
+    'server-sent events: one world in all of them, open to the last':
+      'Server-sent events are of HTTP: over a WebSocket all that is streamed is a subscription.',
     'open until the answer is written, closed after it':
       'Middleware of a procedure does not see the socket. The answer is data by then; what is streamed is held to its end.',
   },
   async start(routes): Promise<Served> {
-    const server = createServer()
+    const server = handOn(createServer())
     const wss = new WebSocketServer({ server })
     applyWSSHandler({ wss, router: routerOf(routes, overSocket) })
     const { url, close } = await listening(server)

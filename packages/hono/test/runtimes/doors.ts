@@ -26,7 +26,12 @@ export const doors: readonly RemoteDoor[] = [
     runtime: 'deno',
     entry: at('deno.ts'),
     more: moreOf('deno'),
-    without: { ...NO_SOCKET, ...NOT_IN_ITS_RESPONSE },
+    without: {
+      'it is fresh, although the server was started inside an epoch that is open':
+        'Deno does not hand the context of the start of a server to its requests: there is nothing to inherit.',
+      ...NO_SOCKET,
+      ...NOT_IN_ITS_RESPONSE,
+    },
   },
   {
     name: 'hono (workerd)',

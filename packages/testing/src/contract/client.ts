@@ -6,7 +6,7 @@ export interface Client {
   call(route: Route, input?: unknown, signal?: AbortSignal): Promise<unknown>
   stream(route: StreamRoute, signal?: AbortSignal): AsyncIterable<string>
   /** Several calls over one connection; for HTTP a socket that is kept alive. */
-  oneConnection(): Promise<Connection & { readonly reused: () => boolean }>
+  oneConnection(): Promise<Connection>
   close(): Promise<void>
 }
 
@@ -21,14 +21,7 @@ export function clientOf(served: Served, door: string): Client {
   return {
     call: async (route, input, signal) => (await served.call?.(route, input, signal)) ?? missing('call'),
     stream: (route, signal) => served.stream?.(route, signal) ?? missing('stream'),
-    oneConnection: async () => {
-      const connection = (await served.connect?.()) ?? missing('connect')
-      return {
-        call: (route, input) => connection.call(route, input),
-        close: () => connection.close(),
-        reused: () => true,
-      }
-    },
+    oneConnection: async () => (await served.connect?.()) ?? missing('connect'),
     close: async () => {},
   }
 }
@@ -53,7 +46,7 @@ class HttpClient implements Client {
   }
 
   call(route: Route, input?: unknown, signal?: AbortSignal): Promise<unknown> {
-    return this.#call(this.#agent, route, input, signal).then(({ answer }) => answer)
+    return this.#call(this.#agent, route, input, signal)
   }
 
   async *stream(route: StreamRoute, signal?: AbortSignal): AsyncGenerator<string, void, undefined> {
@@ -73,17 +66,11 @@ class HttpClient implements Client {
     if (rest !== '') throw new Error(`contract: a chunk that is not whole: ${rest.slice(0, 200)}`)
   }
 
-  async oneConnection(): Promise<Connection & { reused: () => boolean }> {
+  async oneConnection(): Promise<Connection> {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-    let isReused = false
     return {
-      call: async (route, input) => {
-        const { answer, reused } = await this.#call(agent, route, input)
-        isReused ||= reused
-        return answer
-      },
+      call: (route, input) => this.#call(agent, route, input),
       close: async () => agent.destroy(),
-      reused: () => isReused,
     }
   }
 
@@ -91,12 +78,11 @@ class HttpClient implements Client {
     this.#agent.destroy()
   }
 
-  async #call(agent: Agent, route: Route, input: unknown, signal?: AbortSignal) {
+  async #call(agent: Agent, route: Route, input: unknown, signal?: AbortSignal): Promise<unknown> {
     const response = await this.send(agent, route, input, signal)
     const text = await textOf(response)
     if (response.statusCode! >= 400) throw new AnswerError(response.statusCode!, text)
-    const { reusedSocket: reused } = response as IncomingMessage & { reusedSocket: boolean }
-    return { answer: JSON.parse(text) as unknown, reused }
+    return JSON.parse(text)
   }
 
   /** The response, once its head is there. */
@@ -105,9 +91,7 @@ class HttpClient implements Client {
     const { headers, body } = await bodyOf(route, input)
     return await new Promise((resolve, reject) => {
       const sent = request(url, { agent, method: route.method, headers, ...(signal ? { signal } : {}) })
-      sent.on('response', (response) => {
-        resolve(Object.assign(response, { reusedSocket: sent.reusedSocket }))
-      })
+      sent.on('response', resolve)
       sent.on('error', reject)
       sent.end(body)
     })

@@ -59,8 +59,10 @@ export interface Served {
   call?(route: Route, input?: unknown, signal?: AbortSignal): Promise<unknown>
   /** Calls a route whose answer is a stream. */
   stream?(route: StreamRoute, signal?: AbortSignal): AsyncIterable<string>
-  /** Opens one connection that carries several messages, each of which is a call: a WebSocket. */
+  /** Opens one connection that carries several messages, each of which is a call: a WebSocket, a session. */
   connect?(): Promise<Connection>
+  /** How many connections were taken so far, where they are no sockets of servers in this process: sessions say. */
+  connections?(): number
   /** Ends it, with all that was started for it. */
   close(): Promise<void>
 }

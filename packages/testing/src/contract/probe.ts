@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { type EpochEvent, withEpoch } from 'withepoch'
 import { assertNoOpenEpochs } from '../strict.js'
 import type { Route } from './door.js'
-import { type Arrival, Service } from './service.js'
+import { type Arrival, Service, startUp } from './service.js'
 
 const START_UP = 'start-up'
 
@@ -44,14 +44,16 @@ export class Probe {
     return this.service.routes
   }
 
-  /** Runs what starts the server inside an epoch that is open until the end. */
+  /** Runs what starts the server inside an epoch that is open until the end, and in the context that tells where it would be found. */
   inStartUp<T>(start: () => Promise<T>): Promise<T> {
     const end = new Promise<void>((resolve) => (this.endStartUp = resolve))
     return new Promise((resolve, reject) => {
-      void withEpoch({ name: START_UP, ifNested: 'fresh' }, async () => {
-        start().then(resolve, reject)
-        await end
-      })
+      const inEpoch = (): Promise<void> =>
+        withEpoch({ name: START_UP, ifNested: 'fresh' }, async () => {
+          start().then(resolve, reject)
+          await end
+        })
+      void startUp.run(true, inEpoch)
     })
   }
 

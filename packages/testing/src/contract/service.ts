@@ -2,6 +2,7 @@
  * What the contract has an adapter serve: two globals that are always written together, and handlers that read them, wait,
  * write, fail. They answer with what they saw, and in which epoch.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Cell, cell, detach, publish, tryGetEpoch } from 'withepoch'
 import type { Route } from './door.js'
@@ -10,8 +11,13 @@ import type { Route } from './door.js'
 export interface Seen {
   readonly epoch: number | undefined
   readonly name: string | undefined
+  /** Whether the context in which the server was started has reached the handler. */
+  readonly inherits: boolean
   readonly reads: ReadonlyArray<readonly [left: number, right: number]>
 }
+
+/** Holds while a server is started: where a handler finds it, it would have found an epoch as well. */
+export const startUp = new AsyncLocalStorage<boolean>()
 
 /** A handler that has arrived, and waits until it is let on. */
 export interface Arrival {
@@ -144,7 +150,7 @@ export class Service {
 
   #seen(reads: Seen['reads']): Seen {
     const epoch = tryGetEpoch()
-    return { epoch: epoch?.id, name: epoch?.name, reads }
+    return { epoch: epoch?.id, name: epoch?.name, inherits: startUp.getStore() === true, reads }
   }
 
   /** Reads, waits in as many ways as a handler does, and reads again. */

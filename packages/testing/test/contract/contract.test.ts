@@ -3,10 +3,11 @@
  * each of which must fail the cases that are there for it. Beside them a door whose adapter is right passes all.
  */
 import { AssertionError } from 'node:assert'
+import { AsyncResource } from 'node:async_hooks'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { contract, type Door, type Title } from '@withepoch/testing/contract'
+import { contract, type Door, type Route, type Title } from '@withepoch/testing/contract'
 import { bind, withEpoch } from 'withepoch'
 import { afterEach, describe, expect, test } from 'vitest'
 import { keepsContract } from './keeps-contract.js'
@@ -25,6 +26,9 @@ const right: Adapter = (handle) => (request, response) =>
     epoch.waitUntil(closed(response))
     return handle(request, response)
   })
+
+/** Runs it in the context in which this file was loaded. */
+const nowhere = AsyncResource.bind(<R>(run: () => R): R => run())
 
 /** Of the epochs that are let go of when the test is over. */
 const letGo: Array<() => void> = []
@@ -110,7 +114,7 @@ function doorOf(name: string, adapter: Adapter): Door {
   return {
     name,
     without: {
-      'a WebSocket: an epoch for each message, also for two at once': 'There is no WebSocket here.',
+      'two calls at once over one connection, an epoch each': 'Its sockets carry one request at a time.',
     },
     async start(routes) {
       const server = createServer(
@@ -154,6 +158,44 @@ describe('an adapter that', () => {
       })
     }
   }
+})
+
+describe('a door that', () => {
+  const played = (door: Door, title: Title): Promise<void> =>
+    contract(door, { patienceMs: 1000 })
+      .find((one) => one.title === title)!
+      .run()
+
+  /** As `right`, for a suite that does not speak HTTP itself: each call by `fetch`. */
+  const called: Door = {
+    ...doorOf('right', right),
+    async start(routes) {
+      const running = await doorOf('right', right).start(routes)
+      const call = async ({ path }: Route): Promise<unknown> =>
+        (await fetch(`${running.url}${path}`, { headers: { connection: 'close' } })).json()
+      return {
+        call,
+        connect: async () => ({ call, close: async () => {} }),
+        close: () => running.close(),
+      }
+    },
+  }
+
+  test.each<Title>([
+    'several calls over one connection, an epoch each',
+    'two calls at once over one connection, an epoch each',
+  ])('connects anew for each call fails: %s', async (title) => {
+    await expect(played(called, title)).rejects.toThrow('connections that the server took for the calls')
+  })
+
+  test('keeps the context of its start from its handlers has nothing to inherit', async () => {
+    const door = doorOf('right', (handle) => {
+      const outside = right(handle)
+      return (request, response) => nowhere(() => outside(request, response))
+    })
+    const title = 'it is fresh, although the server was started inside an epoch that is open'
+    await expect(played(door, title)).rejects.toThrow('there is nothing to inherit')
+  })
 })
 
 describe('bad input', () => {

@@ -3,7 +3,9 @@
  * beside that of the app. The cases and the client stay in Node.
  */
 import { spawn } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -78,12 +80,20 @@ export class RemoteHost implements Host {
   readonly routes: readonly Route[] = new Service().routes
   readonly #program: string
   readonly #args: readonly string[]
+  /** Those that the client has made to the app: that process has no channel which tells what its server takes. */
+  readonly #onSocket = (message: unknown): void => {
+    const { socket } = message as { readonly socket: Socket }
+    socket.once('connect', () => void (this.#app?.port === String(socket.remotePort) && this.#made++))
+  }
+  #made = 0
+  #app: URL | undefined
   #probe = ''
   #stop = async (): Promise<void> => {}
 
   constructor(runtime: string, program: string, file: string) {
     this.#program = program
     this.#args = ARGS[runtime]!(file)
+    subscribe('net.client.socket', this.#onSocket)
   }
 
   async start({ inEpoch }: { readonly inEpoch: boolean }): Promise<Served> {
@@ -100,7 +110,8 @@ export class RemoteHost implements Host {
     child.stdout.resume()
     if (urls.size < 2) throw new Error(`${this.#program} does not listen. It said:\n${noise()}`)
     this.#probe = urls.get('probe')!
-    return { url: urls.get('app'), close: this.#stop }
+    this.#app = new URL(urls.get('app')!)
+    return { url: this.#app.origin, close: this.#stop }
   }
 
   async ask<Q extends keyof Asked>(question: Q, ...args: Asked[Q]['args']): Promise<Asked[Q]['answer']> {
@@ -110,7 +121,12 @@ export class RemoteHost implements Host {
     return said.answer!
   }
 
+  connections(): number {
+    return this.#made
+  }
+
   async end(): Promise<void> {
+    unsubscribe('net.client.socket', this.#onSocket)
     await this.#stop()
   }
 }
