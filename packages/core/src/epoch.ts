@@ -587,6 +587,7 @@ export class Epoch {
     else this.runHooks(this.#extra.hooks)
   }
 
+  /** @internal */
   runHooks(hooks: Array<() => unknown>): void {
     for (let hook = hooks.pop(); hook !== undefined; hook = hooks.pop()) {
       try {
@@ -604,6 +605,7 @@ export class Epoch {
     this.finish()
   }
 
+  /** @internal */
   finish(): void {
     if (this.#leases === CLOSED) return
     this.#extra?.controller?.abort(this.closedError('epoch.signal'))
@@ -614,6 +616,7 @@ export class Epoch {
     openEpochs.remove(this)
   }
 
+  /** @internal */
   extend(): Extra {
     return (this.#extra ??= {
       owned: false,
@@ -643,12 +646,13 @@ export class Epoch {
     values[slot] = value
   }
 
+  /** @internal */
   own(slot: number): unknown {
     const values = this.#values as Values
     return slot < values.length ? values[slot] : UNSETTLED
   }
 
-  /** A write: what was computed from the former value is dropped with it. */
+  /** @internal a write: what was computed from the former value is dropped with it. */
   replaceOwn(slot: number, value: unknown): boolean {
     if (Object.is(this.own(slot), value)) return false
     this.setOwn(slot, value)
@@ -656,7 +660,7 @@ export class Epoch {
     return true
   }
 
-  /** Inside `publish`, a write that is undone in the root is undone here too; what was pinned meanwhile stays. */
+  /** @internal inside `publish`, a write that is undone in the root is undone here too; what was pinned meanwhile stays. */
   rememberForRollback(slot: number): void {
     if (!root.publishing) return
     const value = this.own(slot)
@@ -670,14 +674,17 @@ export class Epoch {
     })
   }
 
+  /** @internal */
   requireOpen(call: string): void {
     if (!this.isOpen()) throw this.closedError(call)
   }
 
+  /** @internal */
   requireValues(call: string): void {
     if (this.#values === undefined) throw this.closedError(call)
   }
 
+  /** @internal */
   closedError(call: string): EpochError {
     return new EpochError(
       'EPOCH_CLOSED',
@@ -686,6 +693,7 @@ export class Epoch {
     )
   }
 
+  /** @internal */
   label(): string {
     return `epoch #${this.id} "${this.name}"`
   }
