@@ -67,7 +67,7 @@ test('answers are compared with the one that nobody disturbed, but for sessions 
 test('a turn in the wrong workspace, or one that fails, does not hold with the preload', () => {
   const turns = { done: 3, wrong: ['ops wrote x'], failed: [] }
   expect(said(cell({ turns }))[1]).toBe(
-    'fails: 7 rows, lost, actor, preload: 3 real turns, 1 of them not in their own workspace',
+    "fails: 7 rows, lost, actor, preload: 3 real turns, 1 not in the agent's own workspace",
   )
   expect(said(cell({ turns: { done: 3, wrong: [], failed: ['timeout'] } }))[1]).toContain('timeout')
   expect(said(cell({ turns: { done: 3, wrong: [], failed: [] } }))[1]).toMatch(/^holds/)

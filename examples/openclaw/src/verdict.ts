@@ -85,7 +85,7 @@ function turnVerdicts(cells: readonly Cell[]): Verdict[] {
       {
         holds: cell.mode === 'unmodified' ? undefined : wrong.length + failed.length === 0,
         says:
-          `${titleOf(cell)}: ${done} real turns, ${wrong.length} of them not in their own workspace` +
+          `${titleOf(cell)}: ${done} real ${done === 1 ? 'turn' : 'turns'}, ${wrong.length} not in the agent's own workspace` +
           (failed.length > 0 ? `, and ${failed.length} that the program ended itself: ${failed[0]}` : ''),
       },
     ]
@@ -110,7 +110,7 @@ function times(cells: readonly Cell[]): Verdict[] {
     const waitMs = isWaiting ? median(cell.calls.map((call) => call.waitMs)) : 0
     const times = medianMs(cell) / (medianMs(beside) + waitMs)
     const against = `the median of ${titleOf(beside)}${isWaiting ? ', and of the wait of any call meanwhile' : ''}`
-    return [{ holds: undefined, says: `${titleOf(cell)}: ${times.toFixed(1)} × ${against}` }]
+    return [{ holds: undefined, says: `${titleOf(cell)}: ${times.toPrecision(2)} × ${against}` }]
   })
 }
 
