@@ -7,6 +7,7 @@ import { verdictsOf } from './src/verdict.js'
 
 const call = (scans: number, ms: number, waitMs = 1): Call => ({ scans, hits: 0, around: scans, ms, waitMs })
 const cell = (over: Partial<Cell>): Cell => ({
+  run: 'one',
   rows: 7,
   registry: 'lost',
   mode: 'preload',
@@ -117,4 +118,10 @@ test('the picture has one dot per condition and mode, with its number', () => {
     '<title>unmodified: 4 ms, 0 scans',
     '<title>preload: 20 ms, 1 scans',
   ])
+})
+
+test('answers of two runs are not compared: they have other sessions', () => {
+  const other = cell({ run: 'two', answer: [{ key: 'agent:main:other' }] })
+  expect(said(idle, other).filter((verdict) => /rows (?:as of|differ)/.test(verdict))).toEqual([])
+  expect(said(idle, { ...other, run: idle.run })[1]).toMatch(/^fails: .* rows differ/)
 })

@@ -50,6 +50,8 @@ export interface Row {
 }
 
 export interface Cell {
+  /** Of which run it is: another one has other sessions, so answers are compared within one. */
+  readonly run: string
   readonly rows: number
   readonly registry: Registry
   readonly mode: Mode

@@ -59,14 +59,15 @@ export async function prepare(setting: Setting, plan: Plan): Promise<void> {
 }
 
 export async function* measure(setting: Setting, plan: Plan): AsyncGenerator<Cell> {
+  const run = new Date().toISOString()
   for (const registry of plan.registries) {
     for (const rows of plan.rows) {
-      for (const mode of plan.modes) yield* measureGateway(setting, plan, { registry, rows, mode })
+      for (const mode of plan.modes) yield* measureGateway(setting, plan, { run, registry, rows, mode })
     }
   }
 }
 
-type Condition = Pick<Cell, 'rows' | 'registry' | 'mode'>
+type Condition = Pick<Cell, 'run' | 'rows' | 'registry' | 'mode'>
 
 async function* measureGateway(setting: Setting, plan: Plan, condition: Condition): AsyncGenerator<Cell> {
   const { installation, home, modelPort, say } = setting

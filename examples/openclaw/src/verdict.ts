@@ -40,6 +40,7 @@ function answerVerdicts(cells: readonly Cell[]): Verdict[] {
     .filter(({ mode, load }) => mode === 'unmodified' && load === 'idle')
     .flatMap((idle) =>
       cells
+        .filter(({ run }) => run === idle.run)
         .filter(({ rows, registry }) => rows === idle.rows && registry === idle.registry)
         .filter((cell) => cell !== idle)
         .map((cell) => {
