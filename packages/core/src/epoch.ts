@@ -92,6 +92,8 @@ export class Epoch {
   #writes: Writes
   #extra: Extra | undefined = undefined
 
+  // Its fields are private and its methods are not, only internal: a private method costs each epoch a field of its own.
+
   /** @internal */
   constructor(values: Values | undefined, name: string, writes: Writes, parent: Epoch | undefined) {
     this.id = values === undefined ? 0 : ++carrier.lastId
