@@ -1,11 +1,10 @@
 /** The snippets of docs/adapters/hono.md as they stand there, each in the file that its first line names, served on their runtime. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../../../testing/test/contract/free-port.js'
 import { ARGS, bundled, launched } from '../../../testing/test/contract/remote-host.js'
 
 const page = readFileSync(new URL('../../../../docs/adapters/hono.md', import.meta.url), 'utf8')
@@ -36,15 +35,6 @@ export async function snippetAnswers(runtime: string, program: string): Promise<
   } finally {
     rmSync(folder, { recursive: true })
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Once it listens; nothing is answered if it never does. */
