@@ -7,10 +7,11 @@ test('everything is measured unless something is picked', () => {
       rows: [7, 50, 200],
       registries: ['persisted', 'lost', 'derived'],
       modes: ['unmodified', 'preload'],
-      loads: ['idle', 'still', 'after-turn', 'turns', 'actor'],
+      loads: ['idle', 'still', 'actor', 'after-turn', 'turns'],
       calls: 20,
       budgetMs: 60_000,
     },
+    rounds: 0,
     docs: false,
   })
   expect(
@@ -34,6 +35,13 @@ test('everything is measured unless something is picked', () => {
 test('quick is a choice of conditions, and each can be picked all the same', () => {
   expect(readOptions(['--quick', '--load', 'turns'])).toMatchObject({
     plan: { rows: [7], registries: ['lost'], loads: ['turns'], calls: 20, budgetMs: 10_000 },
+  })
+})
+
+test('the cost is measured when rounds are asked for, and results of several runs can be read', () => {
+  expect(readOptions(['--rounds', '5', '--from', 'a.json,b.json'])).toMatchObject({
+    rounds: 5,
+    from: ['a.json', 'b.json'],
   })
 })
 

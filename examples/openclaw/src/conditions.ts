@@ -21,17 +21,29 @@ export type Mode = (typeof MODES)[number]
 /**
  * In this order within one gateway, because a turn leaves its traces:
  * `idle`, nothing has happened since the start; `still`, the actor at work, but it sets what is set anyway, which is the
- * actor's load on the event loop without a change; `after-turn`, one turn in another agent's workspace, and quiet again;
- * `turns`, all agents at work; `actor`, the workspace set on every turn of the event loop.
+ * actor's load on the event loop without a change; `actor`, the workspace set on every turn of the event loop, and in the
+ * end as it was; `after-turn`, one turn in another agent's workspace, and quiet again; `turns`, all agents at work.
  */
-export const LOADS = ['idle', 'still', 'after-turn', 'turns', 'actor'] as const
+export const LOADS = ['idle', 'still', 'actor', 'after-turn', 'turns'] as const
 
 export type Load = (typeof LOADS)[number]
 
 export interface Call extends Scans {
   readonly ms: number
-  /** What a call that does nothing took just before: the wait of any call under this load. */
-  readonly waitMs: number
+  /**
+   * While agents are at work: what the gateway took just before for the stand-in of an undisturbed call, which lets others in
+   * as often as a list of so many rows, and computes for as long as an idle one.
+   */
+  readonly standInMs?: number
+}
+
+/** What calls left behind, one timer each, read once their epoch had ended. */
+export interface Leftovers {
+  readonly read: number
+  /** Of these, how often the workspace was another one by then than the call's. */
+  readonly moved: number
+  /** And how often the timer got another one than the process had. */
+  readonly stale: number
 }
 
 /** Real turns that ended while the calls were made. */
@@ -61,9 +73,23 @@ export interface Cell {
   readonly cutShort: boolean
   readonly turns?: TurnCount
   /** How often the actor set the workspace meanwhile. */
-  readonly writes?: number
+  readonly writes: number
+  readonly leftovers: Leftovers
   /** The answer to the last call. */
   readonly answer: readonly Row[]
+}
+
+/** One round of three gateways side by side, called in turn: milliseconds of a call, the median of each gateway. */
+export interface CostRound {
+  readonly unmodified: readonly number[]
+  readonly preload: number
+}
+
+/** What the preload costs an idle gateway. */
+export interface Cost {
+  readonly rows: number
+  readonly calls: number
+  readonly rounds: readonly CostRound[]
 }
 
 /** What `--json` writes and `--from` reads. */
@@ -73,4 +99,5 @@ export interface Results {
   readonly openclaw: string
   readonly node: string
   readonly cells: readonly Cell[]
+  readonly cost?: Cost
 }

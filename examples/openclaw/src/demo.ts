@@ -5,7 +5,8 @@
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { type Cell, LOADS, REGISTRIES, type Results } from './conditions.js'
+import { type Cell, type Cost, LOADS, REGISTRIES, type Results } from './conditions.js'
+import { measureCost } from './cost.js'
 import { Home } from './home.js'
 import { findInstallation } from './installation.js'
 import { temporaryFolder } from './leftovers.js'
@@ -27,11 +28,10 @@ try {
   process.exitCode = 2
 }
 
-async function main({ plan, json, from, docs }: Options): Promise<void> {
-  const results =
-    from === undefined ? await run(plan, json) : (JSON.parse(await readFile(from, 'utf8')) as Results)
+async function main({ plan, rounds, json, from, docs }: Options): Promise<void> {
+  const results = from === undefined ? await run(plan, rounds, json) : await readAll(from)
   process.stdout.write(`${forTerminal(results.cells, colourOn(process.stdout))}\n`)
-  const verdicts = verdictsOf(results.cells)
+  const verdicts = verdictsOf(results)
   for (const { holds, says } of verdicts) {
     const word = holds === undefined ? '       ' : holds ? 'holds  ' : 'FAILS  '
     process.stdout.write(`${word}${says}\n`)
@@ -43,7 +43,19 @@ async function main({ plan, json, from, docs }: Options): Promise<void> {
   if (held < judged.length) process.exitCode = 1
 }
 
-async function run(plan: Plan, json: string | undefined): Promise<Results> {
+/** Cells of all of them, each as measured by its own run. */
+async function readAll(files: readonly string[]): Promise<Results> {
+  const all = await Promise.all(
+    files.map(async (file) => JSON.parse(await readFile(file, 'utf8')) as Results),
+  )
+  return {
+    ...all[0]!,
+    ...Object.assign({}, ...all.map(({ cost }) => cost && { cost })),
+    cells: inOrder(all.flatMap(({ cells }) => cells)),
+  }
+}
+
+async function run(plan: Plan, rounds: number, json: string | undefined): Promise<Results> {
   if (plan.modes.includes('preload') && !existsSync(plan.preload)) {
     throw new UsageError(`--preload: there is no ${plan.preload}`)
   }
@@ -51,26 +63,31 @@ async function run(plan: Plan, json: string | undefined): Promise<Results> {
   const model = await startModel()
   const progress = new Progress()
   try {
-    const setting = {
-      installation,
-      home: new Home(temporaryFolder()),
-      modelPort: model.port,
-      say: progress.say,
-    }
-    await prepare(setting, plan)
+    const folder = temporaryFolder()
+    const setting = { installation, home: new Home(folder), modelPort: model.port, say: progress.say }
     const cells: Cell[] = []
+    let cost: Cost | undefined
     const results = (): Results => ({
       date: new Date().toISOString().slice(0, 10),
       machine: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${process.platform}`,
       openclaw: installation.version,
       node: installation.nodeVersion,
       cells: inOrder(cells),
+      ...(cost && { cost }),
     })
+    // After each step, so that a run of an hour that fails in the end has left something.
+    const save = async (): Promise<void> => {
+      if (json !== undefined) await writeFile(json, `${JSON.stringify(results(), null, 1)}\n`)
+    }
+    if (rounds > 0) {
+      cost = await measureCost(setting, { ...plan, rounds }, folder)
+      await save()
+    }
+    await prepare(setting, plan)
     for await (const cell of measure(setting, plan)) {
       cells.push(cell)
       progress.print(lineFor(cell))
-      // After each, so that a run of an hour that fails in the end has left something.
-      if (json !== undefined) await writeFile(json, `${JSON.stringify(results(), null, 1)}\n`)
+      await save()
     }
     return results()
   } finally {

@@ -7,7 +7,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { open, type FileHandle } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { ActorOrder, ActorReport } from './actor.js'
+import type { ActorOrder, ActorReport, StandInCall } from './actor.js'
 import { connect, type Client } from './client.js'
 import { type Home, TOKEN } from './home.js'
 import type { Installation } from './installation.js'
@@ -87,17 +87,26 @@ export class Gateway {
     return parseTimeline(whole.toString())
   }
 
-  /** Lets the actor set these in turn, from now on; with none it stops. Resolves with its number of writes so far. */
-  actor(workspaces: readonly string[]): Promise<number> {
+  /** Lets the actor set these in turn, from now on; with none it stops. Resolves with what it has counted so far. */
+  actor(workspaces: readonly string[]): Promise<ActorReport> {
+    return this.#tell({ openclawActor: workspaces })
+  }
+
+  /** Resolves when the actor has done in the gateway what an undisturbed call would do. */
+  async standIn(call: StandInCall): Promise<void> {
+    await this.#tell({ standIn: call })
+  }
+
+  #tell(order: ActorOrder): Promise<ActorReport> {
     return new Promise((resolve) => {
       const heard = (message: unknown): void => {
-        const { openclawActor, writes } = message as ActorReport
-        if (!openclawActor) return
+        const report = message as ActorReport
+        if (!report.openclawActor) return
         this.#child.off('message', heard)
-        resolve(writes)
+        resolve(report)
       }
       this.#child.on('message', heard)
-      this.#child.send({ openclawActor: workspaces } satisfies ActorOrder)
+      this.#child.send(order)
     })
   }
 

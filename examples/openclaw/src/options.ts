@@ -15,11 +15,12 @@ Usage: npm run demo:openclaw -- [options]
   --mode <list>      of ${MODES.join(', ')} (default both)
   --load <list>      of ${LOADS.join(', ')} (default all)
   --calls <n>        calls per line of the table (default 20)
+  --rounds <n>       also what the preload costs an idle gateway: n rounds of gateways side by side (default none)
   --budget <s>       seconds after which an unmodified gateway gets no further call of a line (default 60)
   --quick            7 rows, the registry lost, no turns, calls of an unmodified gateway within 10 s a line
   --preload <file>   what to load into the gateway (default the example's own preload)
   --json <file>      write everything that was measured, with the answers
-  --from <file>      measure nothing, read what --json wrote
+  --from <files>     measure nothing, read what --json wrote; of several, what one lacks
   --docs             write the table and the picture into the documentation
   --help             print this
 
@@ -31,8 +32,9 @@ export class UsageError extends Error {}
 
 export interface Options {
   readonly plan: Plan
+  readonly rounds: number
   readonly json: string | undefined
-  readonly from: string | undefined
+  readonly from: readonly string[] | undefined
   readonly docs: boolean
 }
 
@@ -53,8 +55,9 @@ export function readOptions(args: string[]): Options | 'help' {
       budgetMs: budget[0]! * 1000,
       preload: values.preload ?? PRELOAD,
     },
+    rounds: values.rounds === undefined ? 0 : wholeNumbers('--rounds', values.rounds)[0]!,
     json: values.json,
-    from: values.from,
+    from: values.from?.split(','),
     docs: values.docs,
   }
 }
@@ -70,6 +73,7 @@ function parse(args: string[]) {
         load: { type: 'string' },
         calls: { type: 'string' },
         budget: { type: 'string' },
+        rounds: { type: 'string' },
         quick: { type: 'boolean', default: false },
         preload: { type: 'string' },
         json: { type: 'string' },

@@ -24,8 +24,9 @@ export function withResults(page: string, results: Results): string {
   return `${page.slice(0, from)}${BEGIN}\n\n${made(results)}\n\n${page.slice(to)}`
 }
 
-function made({ date, machine, openclaw, node, cells }: Results): string {
-  const verdicts = verdictsOf(cells)
+function made(results: Results): string {
+  const { date, machine, openclaw, node, cells } = results
+  const verdicts = verdictsOf(results)
   const list = (those: typeof verdicts): string =>
     those.map(({ holds, says }) => `- ${holds === false ? '**Does not hold:** ' : ''}${says}`).join('\n')
   return [

@@ -72,7 +72,20 @@ wrapFunctions(
   { url },
 )
 
+// What each row makes of the metadata again. The program remembers it for its current metadata only.
+wrapFunctions(
+  ['collectManifestModelIdNormalizationPolicies'],
+  (own) => ({
+    collectManifestModelIdNormalizationPolicies: memo(own.collectManifestModelIdNormalizationPolicies, {
+      name: 'openclaw.modelIdPolicies',
+    }),
+  }),
+  { url },
+)
+
 interface LoadParams {
+  readonly config?: object
+  readonly workspaceDir?: string
   readonly env?: NodeJS.ProcessEnv
   readonly [other: string]: unknown
 }
@@ -101,13 +114,21 @@ wrapFunctions(
       },
       { name: 'openclaw.loadMetadata', key: (inputs) => inputs },
     )
+    // Not cheap: it looks at folders. Whoever has no configuration asks with a new empty object each time.
+    const inputsOf = memo(
+      (params: LoadParams): string => own.resolvePluginMetadataControlPlaneFingerprint(params),
+      {
+        name: 'openclaw.inputs',
+        key: ({ config = {}, workspaceDir }) => [Object.keys(config).length > 0 && config, workspaceDir],
+      },
+    )
     return {
       loadPluginMetadataSnapshot(params: LoadParams) {
         const { index, preferPersisted, stateDir, env = process.env } = params
         const isUsual =
           env === process.env && [index, preferPersisted, stateDir].every((each) => each === undefined)
         if (!isUsual) return own.loadPluginMetadataSnapshot(params)
-        return load(own.resolvePluginMetadataControlPlaneFingerprint(params), params)
+        return load(inputsOf(params), params)
       },
     }
   },

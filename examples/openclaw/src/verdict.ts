@@ -1,12 +1,15 @@
 /**
  * What has to hold with the preload, each as one sentence with its answer. What the unmodified program does is said for
- * the comparison, and so are milliseconds, which another program on the machine changes; neither is judged.
+ * the comparison, and not judged. Times are: another program on the machine can make them fail.
  */
 import { compare } from './comparison.js'
-import type { Cell, Row } from './conditions.js'
+import type { Cell, Cost, Leftovers, Load, Results, Row } from './conditions.js'
 import { AGENTS } from './home.js'
 import { median } from './quantile.js'
 import { turnsSession } from './turns.js'
+
+/** How much longer a call may take than under the same load with nothing to disturb it. */
+const MOST_TIMES = 1.5
 
 export interface Verdict {
   /** Nothing: it is said, and not judged. */
@@ -14,8 +17,15 @@ export interface Verdict {
   readonly says: string
 }
 
-export function verdictsOf(cells: readonly Cell[]): Verdict[] {
-  return [...scanVerdicts(cells), ...answerVerdicts(cells), ...turnVerdicts(cells), ...times(cells)]
+export function verdictsOf({ cells, cost }: Pick<Results, 'cells' | 'cost'>): Verdict[] {
+  return [
+    ...scanVerdicts(cells),
+    ...leftoverVerdicts(cells),
+    ...(cost ? [costVerdict(cost)] : []),
+    ...timeVerdicts(cells),
+    ...answerVerdicts(cells),
+    ...turnVerdicts(cells),
+  ]
 }
 
 function scanVerdicts(cells: readonly Cell[]): Verdict[] {
@@ -93,26 +103,78 @@ function turnVerdicts(cells: readonly Cell[]): Verdict[] {
   })
 }
 
+/** The load without what disturbs: nobody changes the workspace in it. */
+const UNDISTURBED: Readonly<Record<Exclude<Load, 'turns'>, Load>> = {
+  idle: 'idle',
+  still: 'still',
+  actor: 'still',
+  'after-turn': 'idle',
+}
+
 /**
- * With the actor, against the same work for the event loop without a change; otherwise against idle. While turns are taken,
- * any call waits for them, so to idle is added what a call that does nothing took.
+ * Against the unmodified gateway under the same load with nothing to disturb it. Agents at work have no such load: what
+ * they compute themselves is more when each has a workspace of its own. There it is a stand-in in the same gateway.
  */
-function times(cells: readonly Cell[]): Verdict[] {
+function timeVerdicts(cells: readonly Cell[]): Verdict[] {
   return cells.flatMap((cell) => {
+    if (cell.mode === 'unmodified') return []
+    const judge = (ms: number, of: string): Verdict => {
+      const times = medianMs(cell) / ms
+      return {
+        holds: times <= MOST_TIMES,
+        says: `${titleOf(cell)}: ${times.toPrecision(2)} × ${of} (at most ${MOST_TIMES})`,
+      }
+    }
+    const { load: loadOfCell } = cell
+    if (loadOfCell === 'turns') {
+      const standIns = cell.calls.flatMap(({ standInMs = [] }) => standInMs)
+      return standIns.length === 0
+        ? []
+        : [judge(median(standIns), `the stand-in of an undisturbed call, ${ms(median(standIns))} ms`)]
+    }
     const beside = cells.find(
       ({ rows, registry, mode, load }) =>
         rows === cell.rows &&
         registry === cell.registry &&
         mode === 'unmodified' &&
-        load === (cell.load === 'actor' ? 'still' : 'idle'),
+        load === UNDISTURBED[loadOfCell],
     )
-    if (cell.mode === 'unmodified' || beside === undefined) return []
-    const isWaiting = cell.load === 'turns'
-    const waitMs = isWaiting ? median(cell.calls.map((call) => call.waitMs)) : 0
-    const times = medianMs(cell) / (medianMs(beside) + waitMs)
-    const against = `the median of ${titleOf(beside)}${isWaiting ? ', and of the wait of any call meanwhile' : ''}`
-    return [{ holds: undefined, says: `${titleOf(cell)}: ${times.toPrecision(2)} × ${against}` }]
+    return beside === undefined ? [] : [judge(medianMs(beside), `the median of ${titleOf(beside)}`)]
   })
+}
+
+function leftoverVerdicts(cells: readonly Cell[]): Verdict[] {
+  const preloaded = cells.filter(({ mode }) => mode === 'preload')
+  if (preloaded.length === 0) return []
+  const sum = (of: keyof Leftovers): number =>
+    preloaded.reduce((total, { leftovers }) => total + leftovers[of], 0)
+  return [
+    {
+      // With no timer at all nothing has been seen.
+      holds: sum('read') > 0 && sum('stale') === 0,
+      says:
+        `${sum('stale')} of ${sum('read')} timers that calls left behind read another workspace than the live one, ` +
+        `which was no longer the call's for ${sum('moved')} of them`,
+    },
+  ]
+}
+
+/** What differs from one start of the unmodified gateway to the next is the measure of what can be measured. */
+function costVerdict({ rows, calls, rounds }: Cost): Verdict {
+  const unmodified = rounds.flatMap((round) => round.unmodified).toSorted((a, b) => a - b)
+  const preload = median(rounds.map((round) => round.preload))
+  const [lower, upper] = [1, 3].map((quarter) => unmodified[Math.floor((unmodified.length * quarter) / 4)]!)
+  return {
+    holds: preload <= upper!,
+    says:
+      `${rows} rows, persisted, idle, side by side: ${ms(preload)} ms with the preload, ${ms(median(unmodified))} without, ` +
+      `the middle half of the gateways from ${ms(lower!)} to ${ms(upper!)} ms ` +
+      `(medians of ${calls} calls of each of ${rounds.length} and ${unmodified.length} gateways)`,
+  }
+}
+
+function ms(value: number): string {
+  return value < 100 ? value.toPrecision(3) : String(Math.round(value))
 }
 
 function medianMs({ calls }: Cell): number {
