@@ -1,6 +1,7 @@
 /**
  * What the preload costs an idle gateway. Gateways differ from one start to the next by more than it can be, so three of
- * them stand side by side, two unmodified and one with it, are called in turn, and are started anew for each round.
+ * them stand side by side, two unmodified and one with it, are called in turn, and are started anew for each round, each
+ * time in another order: the one that was started last is the fastest.
  */
 import path from 'node:path'
 import type { Cost, CostRound } from './conditions.js'
@@ -10,6 +11,12 @@ import { list, type Plan, prepare, type Setting, startWarm } from './measurement
 import { median } from './quantile.js'
 
 const MODES = ['unmodified', 'preload', 'unmodified'] as const
+
+/** A round is over fast, beside the three starts. */
+const CALLS = 100
+
+/** Of each, before the round counts: those that were started first have rested since. */
+const WARM_CALLS = 50
 
 /** As many sessions as the plan has at most, the registry persisted: there an idle gateway scans nothing. */
 export async function measureCost(
@@ -22,26 +29,31 @@ export async function measureCost(
   for (const home of homes) await prepare({ ...setting, home }, { ...plan, rows: [rows] })
   const rounds: CostRound[] = []
   while (rounds.length < plan.rounds) {
-    const gateways: Gateway[] = []
+    const gateways: Array<Gateway | undefined> = []
     try {
-      for (const [index, mode] of MODES.entries()) {
-        const condition = { rows, registry: 'persisted', mode } as const
-        gateways.push(await startWarm({ ...setting, home: homes[index]! }, plan, condition))
+      const order = [0, 1, 2].map((place) => (place + rounds.length) % 3)
+      for (const index of order) {
+        const condition = { rows, registry: 'persisted', mode: MODES[index]! } as const
+        gateways[index] = await startWarm({ ...setting, home: homes[index]! }, plan, condition)
       }
+      const inOrder = order.map((index) => gateways[index]!)
       setting.say(`cost: round ${rounds.length + 1} of ${plan.rounds}`)
-      const [first, preload, second] = await mediansOf(gateways, plan.calls)
+      await timesOf(inOrder, WARM_CALLS)
+      const times = await timesOf(inOrder, CALLS)
+      const [first, preload, second] = gateways.map((gateway) => median(times.get(gateway!)!))
       rounds.push({ unmodified: [first!, second!], preload: preload! })
     } finally {
-      for (const gateway of gateways) await gateway.end()
+      for (const gateway of gateways) await gateway?.end()
     }
   }
-  return { rows, calls: plan.calls, rounds }
+  return { rows, calls: CALLS, rounds }
 }
 
-async function mediansOf(gateways: readonly Gateway[], calls: number): Promise<number[]> {
-  const ms: number[][] = gateways.map(() => [])
+/** Milliseconds of each call, by gateway; they are called in turn. */
+async function timesOf(gateways: readonly Gateway[], calls: number): Promise<Map<Gateway, number[]>> {
+  const times = new Map(gateways.map((gateway) => [gateway, [] as number[]]))
   for (let made = 0; made < calls; made++) {
-    for (const [index, gateway] of gateways.entries()) ms[index]!.push((await list(gateway)).call.ms)
+    for (const gateway of gateways) times.get(gateway)!.push((await list(gateway)).call.ms)
   }
-  return ms.map(median)
+  return times
 }
