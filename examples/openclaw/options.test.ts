@@ -8,7 +8,7 @@ test('everything is measured unless something is picked', () => {
       registries: ['persisted', 'lost', 'derived'],
       modes: ['unmodified', 'preload'],
       loads: ['idle', 'still', 'actor', 'after-turn', 'turns'],
-      calls: 20,
+      calls: 80,
       budgetMs: 60_000,
     },
     rounds: 0,

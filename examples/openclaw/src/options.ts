@@ -14,10 +14,10 @@ Usage: npm run demo:openclaw -- [options]
   --registry <list>  of ${REGISTRIES.join(', ')} (default all)
   --mode <list>      of ${MODES.join(', ')} (default both)
   --load <list>      of ${LOADS.join(', ')} (default all)
-  --calls <n>        calls per line of the table (default 20)
+  --calls <n>        calls per line of the table (default 80)
   --rounds <n>       also what the preload costs an idle gateway: n rounds of gateways side by side (default none)
   --budget <s>       seconds after which an unmodified gateway gets no further call of a line (default 60)
-  --quick            7 rows, the registry lost, no turns, calls of an unmodified gateway within 10 s a line
+  --quick            7 rows, the registry lost, no turns, 20 calls, of an unmodified gateway within 10 s a line
   --preload <file>   what to load into the gateway (default the example's own preload)
   --json <file>      write everything that was measured, with the answers
   --from <files>     measure nothing, read what --json wrote; of several, what one lacks
@@ -43,7 +43,7 @@ export function readOptions(args: string[]): Options | 'help' {
   const { values } = parse(args)
   if (values.help) return 'help'
   const quick = values.quick
-  const calls = wholeNumbers('--calls', values.calls ?? '20')
+  const calls = wholeNumbers('--calls', values.calls ?? (quick ? '20' : '80'))
   const budget = wholeNumbers('--budget', values.budget ?? (quick ? '10' : '60'))
   return {
     plan: {
