@@ -7,7 +7,7 @@ test('everything is measured unless something is picked', () => {
       rows: [7, 50, 200],
       registries: ['persisted', 'lost', 'derived'],
       modes: ['unmodified', 'preload'],
-      loads: ['idle', 'still', 'actor', 'after-turn', 'turns'],
+      loads: ['idle', 'still', 'actor', 'own-turn', 'after-turn', 'turns'],
       calls: 80,
       budgetMs: 60_000,
     },

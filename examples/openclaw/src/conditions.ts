@@ -22,14 +22,17 @@ export type Mode = (typeof MODES)[number]
  * In this order within one gateway, because a turn leaves its traces:
  * `idle`, nothing has happened since the start; `still`, the actor at work, but it sets what is set anyway, which is the
  * actor's load on the event loop without a change; `actor`, the workspace set on every turn of the event loop, and in the
- * end as it was; `after-turn`, one turn in another agent's workspace, and quiet again; `turns`, all agents at work.
+ * end as it was; `own-turn`, one turn in the workspace that is active, and quiet again; `after-turn`, one turn in another
+ * agent's workspace, and quiet again; `turns`, all agents at work.
  */
-export const LOADS = ['idle', 'still', 'actor', 'after-turn', 'turns'] as const
+export const LOADS = ['idle', 'still', 'actor', 'own-turn', 'after-turn', 'turns'] as const
 
 export type Load = (typeof LOADS)[number]
 
 export interface Call extends Scans {
   readonly ms: number
+  /** One of the first under its load: its scans count, its time does not, because code that is new to it is still compiled. */
+  readonly isWarmUp?: true
   /**
    * While agents are at work: what the gateway took just before for the stand-in of an undisturbed call, which lets others in
    * as often as a list of so many rows, and computes for as long as an idle one.

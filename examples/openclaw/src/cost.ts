@@ -7,16 +7,13 @@ import path from 'node:path'
 import type { Cost, CostRound } from './conditions.js'
 import type { Gateway } from './gateway.js'
 import { Home } from './home.js'
-import { list, type Plan, prepare, type Setting, startWarm } from './measurement.js'
+import { list, type Plan, prepare, type Setting, startQuiet, warm } from './measurement.js'
 import { median } from './quantile.js'
 
 const MODES = ['unmodified', 'preload', 'unmodified'] as const
 
 /** A round is over fast, beside the three starts. */
 const CALLS = 100
-
-/** Of each, before the round counts: those that were started first have rested since. */
-const WARM_CALLS = 50
 
 /** As many sessions as the plan has at most, the registry persisted: there an idle gateway scans nothing. */
 export async function measureCost(
@@ -34,12 +31,12 @@ export async function measureCost(
       const order = [0, 1, 2].map((place) => (place + rounds.length) % 3)
       for (const index of order) {
         const condition = { rows, registry: 'persisted', mode: MODES[index]! } as const
-        gateways[index] = await startWarm({ ...setting, home: homes[index]! }, plan, condition)
+        gateways[index] = await startQuiet({ ...setting, home: homes[index]! }, plan, condition)
       }
       const inOrder = order.map((index) => gateways[index]!)
       setting.say(`cost: round ${rounds.length + 1} of ${plan.rounds}`)
-      await timesOf(inOrder, WARM_CALLS)
-      const times = await timesOf(inOrder, CALLS)
+      for (const gateway of inOrder) await warm(gateway)
+      const times = await timesInTurn(inOrder, CALLS)
       const [first, preload, second] = gateways.map((gateway) => median(times.get(gateway!)!))
       rounds.push({ unmodified: [first!, second!], preload: preload! })
     } finally {
@@ -50,7 +47,7 @@ export async function measureCost(
 }
 
 /** Milliseconds of each call, by gateway; they are called in turn. */
-async function timesOf(gateways: readonly Gateway[], calls: number): Promise<Map<Gateway, number[]>> {
+async function timesInTurn(gateways: readonly Gateway[], calls: number): Promise<Map<Gateway, number[]>> {
   const times = new Map(gateways.map((gateway) => [gateway, [] as number[]]))
   for (let made = 0; made < calls; made++) {
     for (const gateway of gateways) times.get(gateway)!.push((await list(gateway)).call.ms)

@@ -10,12 +10,13 @@ import type { Installation } from './installation.js'
 import { start } from './leftovers.js'
 import { median } from './quantile.js'
 import { scansByCall } from './timeline.js'
+import { timesOf } from './times.js'
 import { BusyAgents, takeTurn, turnsSession } from './turns.js'
 
 /** Between two calls while agents are at work, so that the calls meet different moments of their turns. */
 const PAUSE_MS = 200
 
-/** How long a gateway lists sessions before it is measured: what has run a few times runs faster. */
+/** How long a gateway lists sessions under each load before times count: what has run a few times runs faster. */
 const WARM_MS = 3000
 
 /** Until the timers that calls have left behind have run. */
@@ -74,7 +75,7 @@ export async function* measure(setting: Setting, plan: Plan): AsyncGenerator<Cel
     for (const rows of plan.rows) {
       for (const mode of plan.modes) {
         for await (const cell of measureGateway(setting, plan, { run, registry, rows, mode }, idleMs)) {
-          const ms = median(cell.calls.map((call) => call.ms))
+          const ms = median(timesOf(cell))
           if (cell.load === 'idle') idleMs = { ...idleMs, [rows]: Math.min(ms, idleMs[rows] ?? Infinity) }
           yield cell
         }
@@ -94,7 +95,7 @@ async function* measureGateway(
   const { home, say } = setting
   const { registry, rows, mode } = condition
   const title = `${rows} rows, ${registry}, ${mode}`
-  const gateway = await startWarm(setting, plan, condition)
+  const gateway = await startQuiet(setting, plan, condition)
   try {
     if (registry === 'lost') await home.loseRegistry()
     for (const load of plan.loads) {
@@ -126,8 +127,8 @@ async function* measureGateway(
   }
 }
 
-/** A gateway in a home laid out anew that has done what it does after a start, and has run its code a few times. */
-export async function startWarm(
+/** A gateway in a home laid out anew that has done what it does after a start. */
+export async function startQuiet(
   { installation, home, modelPort, say }: Setting,
   { preload }: Pick<Plan, 'preload'>,
   { registry, rows, mode }: Pick<Cell, 'rows' | 'registry' | 'mode'>,
@@ -143,8 +144,6 @@ export async function startWarm(
     await list(gateway)
     say(`${title}: waiting until the gateway is quiet`)
     await gateway.quiet()
-    const until = performance.now() + WARM_MS
-    while (performance.now() < until) await list(gateway)
     return gateway
   } catch (error) {
     await gateway.end()
@@ -163,8 +162,9 @@ async function underLoad(
   switch (load) {
     case 'idle':
       return calls()
+    case 'own-turn':
     case 'after-turn': {
-      const wrong = await takeTurn(gateway.client, home, 'ops')
+      const wrong = await takeTurn(gateway.client, home, AGENTS[load === 'own-turn' ? 0 : 1])
       await gateway.quiet()
       return { ...(await calls()), turns: { done: 1, wrong: wrong === undefined ? [] : [wrong], failed: [] } }
     }
@@ -192,12 +192,15 @@ async function callOften(
   }: { calls: number; budgetMs: number; turns: BusyAgents | undefined; standIn: StandInCall },
   onCall: (made: number) => void,
 ): Promise<Calls> {
-  const until = performance.now() + budgetMs
   const made: Call[] = []
+  // Beside turns it would be lost in what they compute.
+  if (turns === undefined) made.push(...(await warm(gateway)))
+  const warmUps = made.length
+  const until = performance.now() + budgetMs
   let answer: readonly Row[] = []
-  while (made.length < calls || (turns && turns.done < LEAST_TURNS)) {
-    if (made.length > 0 && performance.now() > until) break
-    onCall(made.length)
+  while (made.length - warmUps < calls || (turns && turns.done < LEAST_TURNS)) {
+    if (made.length > warmUps && performance.now() > until) break
+    onCall(made.length - warmUps)
     const standInMs = turns && (await callStandIn(gateway, standIn))
     if (turns) await sleep(PAUSE_MS)
     const { call, rows } = await list(gateway)
@@ -205,7 +208,15 @@ async function callOften(
     answer = rows
     if (turns) await sleep(PAUSE_MS)
   }
-  return { calls: made, cutShort: made.length < calls, answer }
+  return { calls: made, cutShort: made.length - warmUps < calls, answer }
+}
+
+/** Lists sessions until what that runs has been compiled; no more calls than a gateway makes in that time. */
+export async function warm(gateway: Gateway): Promise<Call[]> {
+  const until = performance.now() + WARM_MS
+  const made: Call[] = []
+  while (performance.now() < until) made.push({ ...(await list(gateway)).call, isWarmUp: true })
+  return made
 }
 
 /** The program builds ten rows, lets others in, builds ten more. */

@@ -1,6 +1,7 @@
 /** The slowest call of each condition, unmodified and with the preload, as an SVG. */
 import { dotPlot, type DotRow } from '../../../bench/src/plots.js'
 import { type Cell, MODES } from './conditions.js'
+import { timesOf } from './times.js'
 
 const STYLE = `svg{color-scheme:light dark;--ink:#1d2430;--soft:#5c6675;--line:#d5dae2;--paper:#fff;--c0:#b3261e;--c1:#0b62c4}
 @media (prefers-color-scheme:dark){svg{--ink:#e6eaf0;--soft:#9aa5b4;--line:#343c48;--paper:#14181e;--c0:#ff8a80;--c1:#6db1ff}}
@@ -16,7 +17,7 @@ export function pictureOf(cells: readonly Cell[]): string {
     const label = `${count} rows, registry ${registry}, ${load}`
     const row = rows.get(label) ?? { label, dots: [] }
     rows.set(label, row)
-    const ms = calls.map((call) => call.ms)
+    const ms = timesOf({ calls })
     const scans = Math.max(...calls.map((call) => call.scans))
     const value = Math.max(...ms)
     row.dots.push({

@@ -3,6 +3,7 @@ import Table from 'cli-table3'
 import pc from 'picocolors'
 import type { Cell } from './conditions.js'
 import { median } from './quantile.js'
+import { timesOf } from './times.js'
 
 const HEADINGS = [
   'rows',
@@ -47,13 +48,13 @@ export function forPage(cells: readonly Cell[]): string {
 
 function lineOf({ rows, registry, load, mode, calls, cutShort }: Cell): string[] {
   const scans = calls.map((call) => call.scans)
-  const ms = calls.map((call) => call.ms)
+  const ms = timesOf({ calls })
   return [
     String(rows),
     registry,
     load,
     mode,
-    `${calls.length}${cutShort ? ' (time was up)' : ''}`,
+    `${ms.length}${cutShort ? ' (time was up)' : ''}`,
     count(Math.max(...scans)),
     count(median(scans)),
     count(Math.max(...calls.map((call) => call.hits))),

@@ -6,6 +6,7 @@ import { compare } from './comparison.js'
 import type { Cell, Cost, Leftovers, Load, Results, Row } from './conditions.js'
 import { AGENTS } from './home.js'
 import { median } from './quantile.js'
+import { timesOf } from './times.js'
 import { turnsSession } from './turns.js'
 
 /** How much longer a call may take than under the same load with nothing to disturb it. */
@@ -108,7 +109,8 @@ const UNDISTURBED: Readonly<Record<Exclude<Load, 'turns'>, Load>> = {
   idle: 'idle',
   still: 'still',
   actor: 'still',
-  'after-turn': 'idle',
+  'own-turn': 'own-turn',
+  'after-turn': 'own-turn',
 }
 
 /**
@@ -118,8 +120,7 @@ const UNDISTURBED: Readonly<Record<Exclude<Load, 'turns'>, Load>> = {
 function timeVerdicts(cells: readonly Cell[]): Verdict[] {
   return cells.flatMap((cell) => {
     if (cell.mode === 'unmodified') return []
-    const judge = (ms: number, of: string): Verdict => {
-      const times = medianMs(cell) / ms
+    const judge = (times: number, of: string): Verdict => {
       return {
         holds: times <= MOST_TIMES,
         says: `${titleOf(cell)}: ${times.toPrecision(2)} × ${of} (at most ${MOST_TIMES})`,
@@ -128,9 +129,15 @@ function timeVerdicts(cells: readonly Cell[]): Verdict[] {
     const { load: loadOfCell } = cell
     if (loadOfCell === 'turns') {
       const standIns = cell.calls.flatMap(({ standInMs = [] }) => standInMs)
+      // Of all together: one call is nothing, the next waits for seconds, and a median of either says little.
       return standIns.length === 0
         ? []
-        : [judge(median(standIns), `the stand-in of an undisturbed call, ${ms(median(standIns))} ms`)]
+        : [
+            judge(
+              sum(timesOf(cell)) / sum(standIns),
+              `the stand-ins of undisturbed calls, ${ms(sum(standIns) / standIns.length)} ms on average`,
+            ),
+          ]
     }
     const beside = cells.find(
       ({ rows, registry, mode, load }) =>
@@ -139,22 +146,23 @@ function timeVerdicts(cells: readonly Cell[]): Verdict[] {
         mode === 'unmodified' &&
         load === UNDISTURBED[loadOfCell],
     )
-    return beside === undefined ? [] : [judge(medianMs(beside), `the median of ${titleOf(beside)}`)]
+    return beside === undefined
+      ? []
+      : [judge(median(timesOf(cell)) / median(timesOf(beside)), `the median of ${titleOf(beside)}`)]
   })
 }
 
 function leftoverVerdicts(cells: readonly Cell[]): Verdict[] {
   const preloaded = cells.filter(({ mode }) => mode === 'preload')
   if (preloaded.length === 0) return []
-  const sum = (of: keyof Leftovers): number =>
-    preloaded.reduce((total, { leftovers }) => total + leftovers[of], 0)
+  const count = (of: keyof Leftovers): number => sum(preloaded.map(({ leftovers }) => leftovers[of]))
   return [
     {
       // With no timer at all nothing has been seen.
-      holds: sum('read') > 0 && sum('stale') === 0,
+      holds: count('read') > 0 && count('stale') === 0,
       says:
-        `${sum('stale')} of ${sum('read')} timers that calls left behind read another workspace than the live one, ` +
-        `which was no longer the call's for ${sum('moved')} of them`,
+        `${count('stale')} of ${count('read')} timers that calls left behind read another workspace than the live one, ` +
+        `which was no longer the call's for ${count('moved')} of them`,
     },
   ]
 }
@@ -177,8 +185,8 @@ function ms(value: number): string {
   return value < 100 ? value.toPrecision(3) : String(Math.round(value))
 }
 
-function medianMs({ calls }: Cell): number {
-  return median(calls.map(({ ms }) => ms))
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }
 
 function titleOf({ rows, registry, load, mode }: Cell): string {
