@@ -9,6 +9,7 @@ test('everything is measured unless something is picked', () => {
       modes: ['unmodified', 'preload'],
       loads: ['idle', 'still', 'actor', 'own-turn', 'after-turn', 'turns'],
       calls: 80,
+      starts: 3,
       budgetMs: 60_000,
     },
     rounds: 0,
@@ -34,7 +35,7 @@ test('everything is measured unless something is picked', () => {
 
 test('quick is a choice of conditions, and each can be picked all the same', () => {
   expect(readOptions(['--quick', '--load', 'turns'])).toMatchObject({
-    plan: { rows: [7], registries: ['lost'], loads: ['turns'], calls: 20, budgetMs: 10_000 },
+    plan: { rows: [7], registries: ['lost'], loads: ['turns'], calls: 20, starts: 1, budgetMs: 10_000 },
   })
 })
 

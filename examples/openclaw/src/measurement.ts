@@ -31,6 +31,8 @@ export interface Plan {
   readonly modes: readonly Mode[]
   readonly loads: readonly Load[]
   readonly calls: number
+  /** Of each gateway: two starts of the same one differ by more than half at times. */
+  readonly starts: number
   /** After which an unmodified gateway's cell makes no further call. */
   readonly budgetMs: number
   readonly preload: string
@@ -74,13 +76,50 @@ export async function* measure(setting: Setting, plan: Plan): AsyncGenerator<Cel
   for (const registry of plan.registries) {
     for (const rows of plan.rows) {
       for (const mode of plan.modes) {
-        for await (const cell of measureGateway(setting, plan, { run, registry, rows, mode }, idleMs)) {
-          const ms = median(timesOf(cell))
-          if (cell.load === 'idle') idleMs = { ...idleMs, [rows]: Math.min(ms, idleMs[rows] ?? Infinity) }
-          yield cell
+        const byLoad = new Map<Load, Cell>()
+        for (let start = 1; start <= plan.starts; start++) {
+          const condition = { run, registry, rows, mode }
+          const part = partOf(plan, start)
+          if (part.loads.length === 0) continue
+          for await (const cell of measureGateway(setting, part, condition, idleMs)) {
+            const ms = median(timesOf(cell))
+            if (cell.load === 'idle') idleMs = { ...idleMs, [rows]: Math.min(ms, idleMs[rows] ?? Infinity) }
+            const former = byLoad.get(cell.load)
+            byLoad.set(cell.load, former === undefined ? cell : together(former, cell))
+          }
         }
+        yield* byLoad.values()
       }
     }
+  }
+}
+
+/** Beside what agents compute a start makes no difference, and they leave traces: turns are taken in the last one. */
+function partOf(plan: Plan, start: number): Plan {
+  const loads = start === plan.starts ? plan.loads : plan.loads.filter((load) => load !== 'turns')
+  return { ...plan, loads }
+}
+
+/** Of two starts of one condition; the answer is the later one's. */
+function together(former: Cell, later: Cell): Cell {
+  const { leftovers, turns } = later
+  return {
+    ...later,
+    calls: [...former.calls, ...later.calls],
+    cutShort: former.cutShort || later.cutShort,
+    writes: former.writes + later.writes,
+    leftovers: {
+      read: former.leftovers.read + leftovers.read,
+      moved: former.leftovers.moved + leftovers.moved,
+      stale: former.leftovers.stale + leftovers.stale,
+    },
+    ...(turns && {
+      turns: {
+        done: (former.turns?.done ?? 0) + turns.done,
+        wrong: [...(former.turns?.wrong ?? []), ...turns.wrong],
+        failed: [...(former.turns?.failed ?? []), ...turns.failed],
+      },
+    }),
   }
 }
 
@@ -99,13 +138,14 @@ async function* measureGateway(
   try {
     if (registry === 'lost') await home.loseRegistry()
     for (const load of plan.loads) {
-      const budgetMs = mode === 'unmodified' ? plan.budgetMs : Infinity
+      // Of a line, spread over the starts; but turns are taken in the last one only.
+      const parts = load === 'turns' ? 1 : plan.starts
+      const budgetMs = mode === 'unmodified' ? plan.budgetMs / parts : Infinity
+      const calls = Math.ceil(plan.calls / parts)
       const before = await gateway.actor([])
       const cell = await underLoad(load, gateway, home, (turns) =>
-        callOften(
-          gateway,
-          { calls: plan.calls, budgetMs, turns, standIn: standInOf(rows, idleMs[rows] ?? 0) },
-          (made) => say(`${title}, ${load}: call ${made + 1} of ${plan.calls}`),
+        callOften(gateway, { calls, budgetMs, turns, standIn: standInOf(rows, idleMs[rows] ?? 0) }, (made) =>
+          say(`${title}, ${load}: call ${made + 1} of ${calls}`),
         ),
       )
       await sleep(LEFTOVERS_MS)
@@ -192,15 +232,15 @@ async function callOften(
   }: { calls: number; budgetMs: number; turns: BusyAgents | undefined; standIn: StandInCall },
   onCall: (made: number) => void,
 ): Promise<Calls> {
-  const made: Call[] = []
+  const until = performance.now() + WARM_MS + budgetMs
   // Beside turns it would be lost in what they compute.
-  if (turns === undefined) made.push(...(await warm(gateway)))
-  const warmUps = made.length
-  const until = performance.now() + budgetMs
-  let answer: readonly Row[] = []
-  while (made.length - warmUps < calls || (turns && turns.done < LEAST_TURNS)) {
-    if (made.length > warmUps && performance.now() > until) break
-    onCall(made.length - warmUps)
+  const first = turns === undefined ? await warm(gateway) : { calls: [], answer: [] }
+  const made = [...first.calls]
+  let { answer } = first
+  const timed = (): number => timesOf({ calls: made }).length
+  while (timed() < calls || (turns && turns.done < LEAST_TURNS)) {
+    if (timed() > 0 && performance.now() > until) break
+    onCall(timed())
     const standInMs = turns && (await callStandIn(gateway, standIn))
     if (turns) await sleep(PAUSE_MS)
     const { call, rows } = await list(gateway)
@@ -208,15 +248,20 @@ async function callOften(
     answer = rows
     if (turns) await sleep(PAUSE_MS)
   }
-  return { calls: made, cutShort: made.length - warmUps < calls, answer }
+  return { calls: made, cutShort: timed() < calls, answer }
 }
 
-/** Lists sessions until what that runs has been compiled; no more calls than a gateway makes in that time. */
-export async function warm(gateway: Gateway): Promise<Call[]> {
+/** Lists sessions until what that runs has been compiled. A call that takes longer than that is compiled while it runs. */
+export async function warm(gateway: Gateway): Promise<Pick<Cell, 'calls' | 'answer'>> {
   const until = performance.now() + WARM_MS
-  const made: Call[] = []
-  while (performance.now() < until) made.push({ ...(await list(gateway)).call, isWarmUp: true })
-  return made
+  const calls: Call[] = []
+  let answer: readonly Row[] = []
+  while (performance.now() < until) {
+    const { call, rows } = await list(gateway)
+    calls.push(call.ms < WARM_MS ? { ...call, isWarmUp: true } : call)
+    answer = rows
+  }
+  return { calls, answer }
 }
 
 /** The program builds ten rows, lets others in, builds ten more. */

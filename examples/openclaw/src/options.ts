@@ -15,9 +15,10 @@ Usage: npm run demo:openclaw -- [options]
   --mode <list>      of ${MODES.join(', ')} (default both)
   --load <list>      of ${LOADS.join(', ')} (default all)
   --calls <n>        calls per line of the table (default 80)
+  --starts <n>       of each gateway, over which the calls are spread (default 3)
   --rounds <n>       also what the preload costs an idle gateway: n rounds of gateways side by side (default none)
   --budget <s>       seconds after which an unmodified gateway gets no further call of a line (default 60)
-  --quick            7 rows, the registry lost, no turns, 20 calls, of an unmodified gateway within 10 s a line
+  --quick            7 rows, the registry lost, no turns, one start, 20 calls, of an unmodified gateway within 10 s a line
   --preload <file>   what to load into the gateway (default the example's own preload)
   --json <file>      write everything that was measured, with the answers
   --from <files>     measure nothing, read what --json wrote; of several, what one lacks
@@ -52,6 +53,7 @@ export function readOptions(args: string[]): Options | 'help' {
       modes: pick('--mode', MODES, values.mode),
       loads: pick('--load', LOADS, values.load ?? (quick ? 'idle,still,actor' : undefined)),
       calls: calls[0]!,
+      starts: wholeNumbers('--starts', values.starts ?? (quick ? '1' : '3'))[0]!,
       budgetMs: budget[0]! * 1000,
       preload: values.preload ?? PRELOAD,
     },
@@ -73,6 +75,7 @@ function parse(args: string[]) {
         load: { type: 'string' },
         calls: { type: 'string' },
         budget: { type: 'string' },
+        starts: { type: 'string' },
         rounds: { type: 'string' },
         quick: { type: 'boolean', default: false },
         preload: { type: 'string' },

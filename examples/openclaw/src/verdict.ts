@@ -104,13 +104,13 @@ function turnVerdicts(cells: readonly Cell[]): Verdict[] {
   })
 }
 
-/** The load without what disturbs: nobody changes the workspace in it. */
-const UNDISTURBED: Readonly<Record<Exclude<Load, 'turns'>, Load>> = {
-  idle: 'idle',
-  still: 'still',
-  actor: 'still',
-  'own-turn': 'own-turn',
-  'after-turn': 'own-turn',
+/** The load without what disturbs, which is that somebody changes the workspace: the first that has been measured. */
+const UNDISTURBED: Readonly<Record<Exclude<Load, 'turns'>, readonly Load[]>> = {
+  idle: ['idle'],
+  still: ['still'],
+  actor: ['still'],
+  'own-turn': ['own-turn'],
+  'after-turn': ['own-turn', 'idle'],
 }
 
 /**
@@ -139,12 +139,11 @@ function timeVerdicts(cells: readonly Cell[]): Verdict[] {
             ),
           ]
     }
-    const beside = cells.find(
-      ({ rows, registry, mode, load }) =>
-        rows === cell.rows &&
-        registry === cell.registry &&
-        mode === 'unmodified' &&
-        load === UNDISTURBED[loadOfCell],
+    const [beside] = UNDISTURBED[loadOfCell].flatMap((undisturbed) =>
+      cells.filter(
+        ({ rows, registry, mode, load }) =>
+          rows === cell.rows && registry === cell.registry && mode === 'unmodified' && load === undisturbed,
+      ),
     )
     return beside === undefined
       ? []
