@@ -18,12 +18,12 @@ const CALLS = 100
 /** As many sessions as the plan has at most, the registry persisted: there an idle gateway scans nothing. */
 export async function measureCost(
   setting: Omit<Setting, 'home'>,
-  plan: Plan & { readonly rounds: number },
+  plan: Pick<Plan, 'rows' | 'preload'> & { readonly rounds: number },
   folder: string,
 ): Promise<Cost> {
   const rows = Math.max(...plan.rows)
   const homes = MODES.map((_, index) => new Home(path.join(folder, `beside-${index}`)))
-  for (const home of homes) await prepare({ ...setting, home }, { ...plan, rows: [rows] })
+  for (const home of homes) await prepare({ ...setting, home }, { rows: [rows] })
   const rounds: CostRound[] = []
   while (rounds.length < plan.rounds) {
     const gateways: Array<Gateway | undefined> = []

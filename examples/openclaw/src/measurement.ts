@@ -47,7 +47,7 @@ export interface Setting {
 }
 
 /** The registry, as the program itself writes it, and the sessions, made over the gateway. */
-export async function prepare(setting: Setting, plan: Plan): Promise<void> {
+export async function prepare(setting: Setting, plan: Pick<Plan, 'rows'>): Promise<void> {
   const { installation, home, modelPort, say } = setting
   await home.clear(modelPort)
   say('the program writes its registry of plugins')

@@ -139,12 +139,12 @@ function timeVerdicts(cells: readonly Cell[]): Verdict[] {
             ),
           ]
     }
-    const [beside] = UNDISTURBED[loadOfCell].flatMap((undisturbed) =>
-      cells.filter(
-        ({ rows, registry, mode, load }) =>
-          rows === cell.rows && registry === cell.registry && mode === 'unmodified' && load === undisturbed,
-      ),
+    const unmodified = cells.filter(
+      ({ rows, registry, mode }) => rows === cell.rows && registry === cell.registry && mode === 'unmodified',
     )
+    const beside = UNDISTURBED[loadOfCell]
+      .map((undisturbed) => unmodified.find(({ load }) => load === undisturbed))
+      .find((found) => found !== undefined)
     return beside === undefined
       ? []
       : [judge(median(timesOf(cell)) / median(timesOf(beside)), `the median of ${titleOf(beside)}`)]
