@@ -17,8 +17,7 @@ queue.once('error', (error) => {
   process.exit(1)
 })
 await queue.waitUntilReady()
-const events = new QueueEvents('mails', { connection })
-await events.waitUntilReady() // it hears what happens from then on
+const events = new QueueEvents('mails', { connection, lastEventId: '0-0' }) // else it may begin to listen after the job is done
 const send = epochPerJob(async (job) => {
   const before = sender.get()
   mail.dispatchEvent(new Event('started'))

@@ -60,7 +60,8 @@ const bullmq: Door = {
       return await run(route, job)
     })
     const worker = new Worker(QUEUE, process, { connection, concurrency: 32 })
-    const events = new QueueEvents(QUEUE, { connection, autorun: false })
+    // From the first one on: it is ready before it has asked for any, and of a job that is done in between it would not hear.
+    const events = new QueueEvents(QUEUE, { connection, autorun: false, lastEventId: '0-0' })
     events.run().catch(() => {}) // it rejects where it is closed before it has begun to read
     const queue = new Queue(QUEUE, { connection })
     queue.setMaxListeners(0) // one for each job that is waited for

@@ -39,7 +39,8 @@ describe.skipIf(redisServer === undefined)('a job', () => {
     const name = `jobs${++queues}`
     const connection = { host: redis.host, port: redis.port }
     const queue = new Queue(name, { connection })
-    const events = new QueueEvents(name, { connection })
+    // From the first one on: it is ready before it has asked for any, and of a job that is done in between it would not hear.
+    const events = new QueueEvents(name, { connection, lastEventId: '0-0' })
     const worker = new Worker<unknown, R>(name, processor, { connection, autorun: false })
     closing.push(async () => {
       await Promise.all([worker.close(), events.close(), queue.close()])
