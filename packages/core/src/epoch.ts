@@ -151,8 +151,12 @@ export class Epoch {
    */
   get<T>(source: Source<T>): T {
     // The short way: a plain value, and nobody who has to know that it was read.
-    const value = carrier.deriving > 0 || carrier.readsHeard ? UNSETTLED : this.#values?.[source?.slot]
-    if (value !== UNSETTLED && value !== undefined) return value as T
+    const values = this.#values
+    const isPlain = values !== undefined && carrier.deriving === 0 && !carrier.readsHeard
+    if (isPlain && source !== undefined && source !== null) {
+      const value = values[source.slot]
+      if (value !== UNSETTLED && value !== undefined) return value as T
+    }
     requireSource(source, 'epoch.get(source)')
     if (carrier.deriving > 0) {
       const caller = currentScope()?.owner()

@@ -127,7 +127,9 @@ export class Source<T> {
    */
   get(): T {
     // Nobody is pinned and nobody asks about reads: spare the async-local look-up, which costs more than the read.
-    return carrier.open === 0 ? this.liveNow() : this.readHere()
+    if (carrier.open === 0) return this.liveNow()
+    const scope = currentScope()
+    return scope === undefined ? this.readLive('live') : scope.read(this)
   }
 
   /**
@@ -157,12 +159,6 @@ export class Source<T> {
   /** Never shows the value. */
   [INSPECT](): string {
     return `${this.constructor.name} { '${this.name}', ${this.isolation} }`
-  }
-
-  /** @internal the value that the running code is to see, by its async context */
-  readHere(): T {
-    const scope = currentScope()
-    return scope === undefined ? this.readLive('live') : scope.read(this)
   }
 
   /** @internal */
