@@ -48,6 +48,8 @@ export class Cell<T> extends Source<T> {
   readonly #keep: Keep<T> | undefined
   /** The live value of a plain cell, as it also stands in the root; UNSETTLED for one whose value is in its `#keep`. */
   #live: T
+  /** Whether `#live` is not in the root yet: then the next write is this one field, as long as nobody looks. */
+  #ahead = false
   #released = false
   readonly #retirement: Retirement<T> | undefined
 
@@ -97,6 +99,11 @@ export class Cell<T> extends Source<T> {
    * limit.get() // => 20
    */
   set(value: T): void {
+    if (this.#ahead && carrier.open === 0 && !carrier.writesHeard) {
+      if (isSame(this.#live, value)) return
+      this.#live = value
+      return root.count()
+    }
     const scope = this.#writer()
     if (scope === undefined) this.writeLive(value, undefined)
     else scope.write(this, value, false)
@@ -164,11 +171,18 @@ export class Cell<T> extends Source<T> {
   /** @internal */
   writePlain(value: T, epoch: Epoch | undefined): void {
     const before = this.#live
-    if (Object.is(before, value)) return
+    if (isSame(before, value)) return
     this.#live = value
-    if (!this.#released) root.store(this.slot, value)
+    if (this.#ahead) root.count()
+    else if (!this.#released) this.#storePlain(value)
     if (carrier.writesHeard || root.hasGroups || this.#retirement !== undefined)
       this.replaced(before, value, epoch)
+  }
+
+  /** @internal */
+  caughtUp(): T {
+    this.#ahead = false
+    return this.#live
   }
 
   /** @internal */
@@ -187,6 +201,18 @@ export class Cell<T> extends Source<T> {
     root.checkGroup(this.slot)
     const retirement = this.#retirement
     if (retirement !== undefined) root.onCommit(() => retirement.replaced(before))
+  }
+
+  /** The first write since somebody looked: from the second one on it may be ahead, unless each has to be told of or looked at. */
+  #storePlain(value: T): void {
+    this.#ahead =
+      carrier.open === 0 &&
+      !carrier.guardWrites &&
+      this.#retirement === undefined &&
+      !root.hasGroups &&
+      !root.publishing
+    if (this.#ahead) root.fallBehind(this)
+    else root.store(this.slot, value)
   }
 
   /** The value in the root after a foreign setter ran; where the getter throws, the next entry captures that. */
@@ -241,4 +267,10 @@ export class Cell<T> extends Source<T> {
 export function cell<T>(name: string, initial: T, options: CellOptions<T> = {}): Cell<T> {
   requireKnownOptions(options, 'cell(name, initial, options)', CELL_OPTIONS)
   return new Cell({ name, initial, options, call: 'cell', site: siteOf(cell) })
+}
+
+/** `Object.is`, which V8 calls where it compiles `===` to a comparison. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (one === other) return one !== 0 || Object.is(one, other)
+  return Number.isNaN(one) && Number.isNaN(other)
 }

@@ -59,6 +59,13 @@ export interface Coherence {
   release(): void
 }
 
+/** @internal A cell that was written while nobody looked, and has its newest value to itself. */
+export interface Ahead {
+  readonly slot: number
+  /** Is ahead no longer: the value, for the root. */
+  caughtUp(): unknown
+}
+
 interface Registration {
   readonly source: Source<unknown>
   readonly site: () => string
@@ -68,6 +75,10 @@ export class Root {
   #values: Values = [0, undefined]
   /** An epoch holds `#values`, so the next write has to copy. */
   #taken = false
+  /** Counts the writes; a whole `publish` is one. */
+  #version = 0
+  /** While there are any, `#values` is nobody else's. */
+  readonly #ahead: Ahead[] = []
   #publication: Publication | undefined
   readonly #registered = new Map<string, Registration>()
   /** A name keeps its slot for good, so a reloaded module finds it again; by isolation, for open epochs keep the old. */
@@ -81,7 +92,7 @@ export class Root {
   #patched: { version: number; parts: Array<readonly unknown[] | undefined>; values: Values } | undefined
 
   get version(): number {
-    return this.#values[VERSION] as number
+    return this.#version
   }
 
   get hasGroups(): boolean {
@@ -140,11 +151,13 @@ export class Root {
   /** Frees the name. Open epochs keep what they captured; later ones capture at first read. */
   release(name: string, source: Source<unknown>): void {
     if (this.#registered.get(name)?.source !== source) return
+    this.catchUp()
     this.#unregister(name, source)
     if (source !== this.#replaced) this.#groupBySlot.get(source.slot)?.release()
   }
 
   read(slot: number): unknown {
+    this.catchUp()
     return this.#values[slot]
   }
 
@@ -170,6 +183,7 @@ export class Root {
     }
     this.requireWhole()
     if (this.#polled.size > 0) this.#poll()
+    this.catchUp()
     return this.#groups.size === 0 ? this.#take() : this.#takeCoherent()
   }
 
@@ -189,6 +203,7 @@ export class Root {
    * @throws ASYNC_PUBLISH when `fn` returns a promise; its writes are undone.
    */
   publish<R>(fn: () => R): R {
+    this.catchUp()
     const outer = this.#publication
     const publication: Publication = {
       values: this.#values,
@@ -220,7 +235,7 @@ export class Root {
     }
     this.#publication = outer
     if (outer === undefined) {
-      if (this.#values !== publication.values) this.#values[VERSION] = this.version + 1
+      if (this.#values !== publication.values) this.#values[VERSION] = ++this.#version
       for (const group of this.#groups) group.check()
       for (const write of publication.writes) sourceWrite.publish({ ...write, version: this.version })
       for (const committed of publication.committed) committed()
@@ -250,6 +265,7 @@ export class Root {
   }
 
   addGroup(group: Coherence): void {
+    this.catchUp()
     this.#groups.add(group)
     for (const slot of group.slots) this.#groupBySlot.set(slot, group)
   }
@@ -347,13 +363,36 @@ export class Root {
     for (const source of changed) source.announce('polled', this.#values[source.slot])
   }
 
+  /**
+   * @internal lets a cell be ahead, so that writing it again costs one store, not two: until somebody looks, its slot is
+   * empty, and holds no former value
+   */
+  fallBehind(cell: Ahead): void {
+    this.store(cell.slot, UNSETTLED)
+    this.#ahead.push(cell)
+  }
+
+  /** @internal a cell that is ahead was written again */
+  count(): void {
+    this.#version++
+  }
+
+  /** @internal before anybody looks */
+  catchUp(): void {
+    if (this.#ahead.length === 0) return
+    for (let cell = this.#ahead.pop(); cell !== undefined; cell = this.#ahead.pop())
+      this.#values[cell.slot] = cell.caughtUp()
+    this.#values[VERSION] = this.#version
+  }
+
+  /** @internal */
   store(slot: number, value: unknown): void {
     if (this.#taken) {
       this.#values = this.#values.slice()
       this.#taken = false
     }
     this.#values[slot] = value
-    if (this.#publication === undefined) this.#values[VERSION] = this.version + 1
+    if (this.#publication === undefined) this.#values[VERSION] = ++this.#version
   }
 }
 
