@@ -9,7 +9,7 @@ import type { Epoch } from './epoch.js'
 import { Retirement } from './retirement.js'
 import { root, UNSETTLED } from './snapshot.js'
 import { Source, SOURCE_OPTIONS, type SourceOptions } from './source.js'
-import { currentScope, disown, isThenable } from './storage.js'
+import { currentScope, disown, isThenable, storage } from './storage.js'
 
 export interface CellOptions<T> extends SourceOptions<T> {
   /**
@@ -74,7 +74,7 @@ export class Cell<T> extends Source<T> {
       const live = this.#live
       return live === UNSETTLED ? this.liveNow() : live
     }
-    const scope = currentScope()
+    const scope = carrier.sampling ? undefined : storage.getStore()
     return scope === undefined ? this.readLive('live') : scope.read(this)
   }
 
@@ -99,7 +99,7 @@ export class Cell<T> extends Source<T> {
    * limit.get() // => 20
    */
   set(value: T): void {
-    if (this.#ahead && carrier.open === 0 && !carrier.writesHeard) {
+    if (this.#ahead && carrier.open === 0 && !carrier.guardWrites && !carrier.writesHeard) {
       if (isSame(this.#live, value)) return
       this.#live = value
       return root.count()
@@ -203,14 +203,9 @@ export class Cell<T> extends Source<T> {
     if (retirement !== undefined) root.onCommit(() => retirement.replaced(before))
   }
 
-  /** The first write since somebody looked: from the second one on it may be ahead, unless each has to be told of or looked at. */
+  /** The first write since somebody looked: it puts the cell ahead, unless somebody has to know of each write. */
   #storePlain(value: T): void {
-    this.#ahead =
-      carrier.open === 0 &&
-      !carrier.guardWrites &&
-      this.#retirement === undefined &&
-      !root.hasGroups &&
-      !root.publishing
+    this.#ahead = this.#retirement === undefined && !root.hasGroups && !root.publishing
     if (this.#ahead) root.fallBehind(this)
     else root.store(this.slot, value)
   }

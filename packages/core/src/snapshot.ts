@@ -1,8 +1,9 @@
 /**
  * The live values of every source, in one process-wide array, and how an epoch takes them. The array is immutable
- * once taken: a write then replaces it by a copy, and otherwise writes in place. So an epoch is a pointer, entry costs
- * the same for one cell and for a thousand, epochs that saw no change share one array, and the garbage collector
- * reclaims what nobody sees any more. This file knows slots and versions; what a source is, and who reads, it does not.
+ * once taken: a write then replaces it by a copy, and otherwise writes in place; a cell that is written again before
+ * anybody looks keeps the value to itself, and the array catches up. So an epoch is a pointer, entry costs the same for
+ * one cell and for a thousand, epochs that saw no change share one array, and the garbage collector reclaims what
+ * nobody sees any more. This file knows slots and versions; what a source is, and who reads, it does not.
  *
  *     live root ──► [ 7, failures, 'a', 'b', … ]        taken by epochs 1 and 2
  *        │ write 'B'                  ▲ ▲

@@ -8,7 +8,7 @@ import { INSPECT, type ReadEvent, type SourceEvent, sourceRead, type WriteEvent 
 import type { Epoch } from './epoch.js'
 import { EpochError, kindOf, requireFunction, requireKnownOptions, requireWord, siteOf } from './errors.js'
 import { root, UNSETTLED } from './snapshot.js'
-import { currentScope, disown, isThenable } from './storage.js'
+import { currentScope, disown, isThenable, storage } from './storage.js'
 import { ValueNumbers } from './value-numbers.js'
 
 /**
@@ -128,7 +128,7 @@ export class Source<T> {
   get(): T {
     // Nobody is pinned and nobody asks about reads: spare the async-local look-up, which costs more than the read.
     if (carrier.open === 0) return this.liveNow()
-    const scope = currentScope()
+    const scope = carrier.sampling ? undefined : storage.getStore()
     return scope === undefined ? this.readLive('live') : scope.read(this)
   }
 

@@ -7,7 +7,8 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { carrier } from './carrier.js'
 import type { Epoch, Scope } from './epoch.js'
 
-const storage = (carrier.storage ??= new AsyncLocalStorage<Scope>())
+/** What `currentScope` asks. A read asks it itself: in Bun each call further down costs a read as much as the read. */
+export const storage: AsyncLocalStorage<Scope> = (carrier.storage ??= new AsyncLocalStorage<Scope>())
 
 /** The scope of the running code: open, closed or detached; undefined outside, and while a getter is sampled. */
 export function currentScope(): Scope | undefined {

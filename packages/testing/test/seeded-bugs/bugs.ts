@@ -28,6 +28,22 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     replace: '    return this.#values',
   },
   {
+    name: 'capture of an array that lags behind',
+    says: 'Cells whose newest value is not in the root yet are left out of a capture, so an epoch pins them at their first read.',
+    by: 'reads',
+    file: 'snapshot.ts',
+    find: '    if (this.#polled.size > 0) this.#poll()\n    this.catchUp()\n',
+    replace: '    if (this.#polled.size > 0) this.#poll()\n',
+  },
+  {
+    name: 'publication over an array that lags behind',
+    says: 'A publication begins while a cell is ahead of the root, so its writes to that cell are not taken back when it throws.',
+    by: 'reads',
+    file: 'snapshot.ts',
+    find: '    this.catchUp()\n    const outer = this.#publication\n',
+    replace: '    const outer = this.#publication\n',
+  },
+  {
     name: 'own write into the shared array',
     says: 'An epoch that changes its own view does not copy the array first, so its neighbours change with it.',
     by: 'reads',

@@ -1,0 +1,240 @@
+/**
+ * Writes that nobody looks at in between: the second of them and those after it stand in the cell alone, and the root, which
+ * epochs take, catches up when it is looked at. Whoever looks, in whichever way, finds the newest; nothing else may show that
+ * it came late. What a write does inside an epoch is in `writes.test.ts`.
+ */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { adopt, cell, detach, group, publish, source, withEpoch, type WriteEvent } from 'withepoch'
+import { listenTo } from './channel-listener.js'
+import { refusal } from './refusal.js'
+import { uniqueNames } from './unique-name.js'
+
+const unique = uniqueNames('unseen-writes')
+
+/** A cell that was written twice since anybody looked. */
+function writtenTwice<T>(...[initial, first, second]: [T, T, T]) {
+  const c = cell(unique('c'), initial)
+  c.set(first)
+  c.set(second)
+  return c
+}
+
+/** The live values, as the process holds them. */
+const { root } = (
+  globalThis as unknown as Record<symbol, { root: { store(slot: number, value: unknown): void } }>
+)[Symbol.for('withepoch.carrier')]!
+
+const inEpoch = <R>(look: () => R): R => withEpoch({ ifNested: 'fresh' }, look)
+const version = (): number => withEpoch({ ifNested: 'fresh' }, (epoch) => epoch.version!)
+
+describe('after two writes in a row', () => {
+  test('an epoch captures the newest, with those of other cells', () => {
+    const [a, b] = [writtenTwice(0, 1, 2), writtenTwice('', 'first', 'second')]
+    expect(inEpoch(() => [a.get(), b.get()])).toEqual([2, 'second'])
+    a.set(3)
+    a.set(4)
+    expect(inEpoch(() => [a.get(), b.get()])).toEqual([4, 'second'])
+  })
+
+  test('the root is left alone from the second on, until the next look', () => {
+    const c = cell(unique('c'), 0)
+    const store = vi.spyOn(root, 'store')
+    onTestFinished(() => store.mockRestore())
+    const stores = (value: number): number => {
+      store.mockClear()
+      c.set(value)
+      return store.mock.calls.length
+    }
+    expect([stores(1), stores(2), stores(3), inEpoch(() => stores(4)), stores(5)]).toEqual([1, 0, 0, 1, 0])
+  })
+
+  test('an epoch that moves on gets the newest', () => {
+    const c = cell(unique('c'), 0)
+    const seen = withEpoch((epoch) => {
+      const before = c.get()
+      detach(() => [c.set(1), c.set(2)])
+      epoch.advance()
+      return [before, c.get()]
+    })
+    expect(seen).toEqual([0, 2])
+  })
+
+  test('an open epoch keeps what it has, and the next one gets the newest', async () => {
+    const c = writtenTwice(0, 1, 2)
+    let look!: () => void
+    const gate = new Promise<void>((resolve) => (look = resolve))
+    const open = withEpoch(() => gate.then(() => c.get()))
+    for (const value of [3, 4, 5]) c.set(value)
+    const next = inEpoch(() => c.get())
+    look()
+    expect([await open, next, c.get()]).toEqual([2, 5, 5])
+  })
+
+  test('each is a version, also one that brings a value back; writing what is there is none', () => {
+    const c = cell(unique('c'), Number.NaN)
+    const before = version()
+    for (const value of [1, 2, 1, 1, Number.NaN, Number.NaN, 0, -0, -0]) c.set(value)
+    expect([version() - before, Object.is(c.get(), -0)]).toEqual([6, true])
+    expect(inEpoch(() => Object.is(c.get(), -0))).toBe(true)
+  })
+
+  test('a getter that writes while it is polled writes what this very epoch gets', () => {
+    const c = writtenTwice(0, 1, 2)
+    const counter = source(unique('counter'), () => (c.set(c.live() + 1), c.set(c.live() + 1), 'polled'))
+    onTestFinished(() => counter.release())
+    expect(inEpoch(() => c.get())).toBe(4)
+  })
+
+  test('who begins to listen to writes is told of the next one', () => {
+    const c = writtenTwice(0, 1, 2)
+    const before = version()
+    c.set(3)
+    c.set(4)
+    const told: Array<[number, number]> = []
+    listenTo('withepoch:source:write', (message) => {
+      const write = message as WriteEvent
+      if (write.source.name === c.name) told.push([write.version - before, c.get()])
+    })
+    c.set(5)
+    c.set(6)
+    expect(told).toEqual([
+      [3, 5],
+      [4, 6],
+    ])
+  })
+})
+
+describe('a publication that comes after them', () => {
+  test('takes back its own writes, and not theirs', () => {
+    const c = writtenTwice(0, 1, 2)
+    const act = (): void =>
+      publish(() => {
+        c.set(3)
+        c.set(4)
+        throw new Error('not after all')
+      })
+    expect(act).toThrow('not after all')
+    expect([c.get(), inEpoch(() => c.get())]).toEqual([2, 2])
+    c.set(5)
+    expect([c.get(), inEpoch(() => c.get())]).toEqual([5, 5])
+  })
+
+  test('is one version, whatever was written before it', () => {
+    const c = writtenTwice(0, 1, 2)
+    const before = version()
+    c.set(3)
+    c.set(4)
+    publish(() => [c.set(5), c.set(6)])
+    expect([version() - before, inEpoch(() => c.get())]).toEqual([3, 6])
+  })
+
+  test('and whose undoing writes a cell leaves what that wrote', () => {
+    const log = cell(unique('log'), 0)
+    const owner = {
+      log: false,
+      held: 'a',
+      get value() {
+        return this.held
+      },
+      set value(next: string) {
+        this.held = next
+        if (this.log) for (const more of [1, 1]) log.set(log.get() + more)
+      },
+    }
+    const value = adopt(owner, 'value', { name: unique('value') })
+    const act = (): void =>
+      publish(() => {
+        value.set('b')
+        owner.log = true
+        throw new Error('not after all')
+      })
+    expect(act).toThrow('not after all')
+    expect([value.get(), log.get(), inEpoch(() => log.get())]).toEqual(['a', 2, 2])
+  })
+})
+
+describe('a cell with unseen writes', () => {
+  test('whose name is taken back leaves none of them to the next of that name', () => {
+    const c = writtenTwice(0, 1, 2)
+    c.release()
+    const next = cell(c.name, 10)
+    expect([inEpoch(() => next.get()), c.get()]).toEqual([10, 2])
+    c.set(3)
+    c.set(4)
+    expect([inEpoch(() => next.get()), c.get()]).toEqual([10, 4])
+  })
+
+  test('and whose module is loaded again has the value of the new one', () => {
+    const c = writtenTwice(0, 1, 2)
+    const again = cell(c.name, 20, { ifRegistered: 'replace' })
+    expect(inEpoch(() => again.get())).toBe(20)
+  })
+
+  test('that joins a group is held to it from the next write on: an epoch gets the last values that agreed', () => {
+    const [a, b] = [writtenTwice(0, 1, 2), writtenTwice(0, 1, 2)]
+    const pair = group(unique('pair'), [a, b], { coherent: (one, other) => one === other })
+    onTestFinished(() => pair.release())
+    const agreeThenBreak = (value: number): unknown => {
+      for (const each of [a, b]) for (const next of [value + 0.5, value]) each.set(next)
+      a.set(-1)
+      return inEpoch(() => [a.get(), b.get()])
+    }
+    expect([agreeThenBreak(3), agreeThenBreak(4)]).toEqual([
+      [3, 3],
+      [4, 4],
+    ])
+  })
+
+  test('that is written in an epoch has that epoch’s write, in it and outside', () => {
+    const c = cell(unique('c'), 0)
+    const seen = withEpoch((epoch) => {
+      detach(() => [c.set(1), c.set(2)])
+      const before = [c.get(), epoch.isStale()]
+      c.set(3)
+      return [...before, c.get(), epoch.get(c)]
+    })
+    expect([seen, c.get(), inEpoch(() => c.get())]).toEqual([[0, true, 3, 3], 3, 3])
+  })
+
+  test('retires each replaced value all the same', () => {
+    const retired: number[] = []
+    const c = cell(unique('c'), 0, { retire: (old) => void retired.push(old) })
+    for (const value of [1, 2, 3]) c.set(value)
+    expect(retired).toEqual([0, 1, 2])
+  })
+
+  test('does not let a late write through that was to stay in its epoch', async () => {
+    const c = cell(unique('c'), 0)
+    let write!: () => void
+    const late = new Promise<string>((resolve) => {
+      withEpoch({ name: 'local', writes: 'local' }, () => {
+        const gate = new Promise<void>((open) => (write = open))
+        void gate.then(() => resolve(refusal(() => c.set(9))))
+      })
+    })
+    c.set(1)
+    c.set(2)
+    write()
+    expect(await late).toMatch(/^EPOCH_CLOSED: A late write to /)
+    expect(c.get()).toBe(2)
+  })
+
+  test('lets go of what it replaced, also if nobody ever looks', async () => {
+    const c = cell<object>(unique('c'), { size: 0 })
+    inEpoch(() => c.get())
+    const replaced = [1, 2, 3].map((size) => {
+      const before = new WeakRef(c.get())
+      c.set({ size })
+      return before
+    })
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as () => void
+    for (let round = 0; round < 20 && replaced.some((each) => each.deref() !== undefined); round++) {
+      await new Promise((resolve) => setTimeout(resolve))
+      gc()
+    }
+    expect(replaced.map((each) => each.deref())).toEqual([undefined, undefined, undefined])
+  })
+})
