@@ -149,8 +149,8 @@ export class Cell<T> extends Source<T> {
     const keep = this.#keep
     if (keep === undefined) return this.writePlain(value, epoch)
     const before = this.#liveOrNone(keep)
-    const isSame = Object.is(before, value)
-    if (isSame && keep.foreign !== true) return // a foreign setter is called each time, as it was
+    const isUnchanged = isSame(before, value)
+    if (isUnchanged && keep.foreign !== true) return // a foreign setter is called each time, as it was
     const snapshot = keep.foreign === true ? undefined : this.toSnapshot(value)
     keep.value = value
     if (before !== NONE) {
@@ -163,7 +163,7 @@ export class Cell<T> extends Source<T> {
       else if (this.isolation === 'snapshot') root.write(this.slot, snapshot)
       else root.bump() // its value is not in the root, but the write is a version all the same
     }
-    if (isSame) return
+    if (isUnchanged) return
     if (before === NONE) this.announce('live', value, epoch)
     else this.replaced(before, value, epoch)
   }

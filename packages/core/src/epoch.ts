@@ -545,9 +545,9 @@ export class Epoch {
     return this.#leases >= 0
   }
 
-  /** @internal one more lease */
+  /** @internal one more lease of one that is open */
   hold(): void {
-    if (this.isOpen()) this.#leases++
+    this.#leases++
   }
 
   /** @internal the last one closes the epoch */

@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
 import { expect, test, vi } from 'vitest'
-import { cell, withEpoch } from 'withepoch'
+import { cell, source, withEpoch } from 'withepoch'
 import { uniqueNames } from './unique-name.js'
 
 const unique = uniqueNames('look-ups')
@@ -23,16 +23,17 @@ function lookUps(fn: () => unknown): number {
 }
 
 test('outside, a read looks for no epoch while none is open, a live one never', () => {
-  const c = cell(unique('c'), 1)
-  withEpoch(() => c.get())
-  expect([lookUps(() => c.get()), lookUps(() => c.live())]).toEqual([watched ? 1 : 0, 0])
-  expect(withEpoch(() => [lookUps(() => c.get()), lookUps(() => c.live())])).toEqual([1, 0])
+  for (const each of [cell(unique('c'), 1), source(unique('s'), () => 1)]) {
+    withEpoch(() => each.get())
+    expect([lookUps(() => each.get()), lookUps(() => each.live())]).toEqual([watched ? 1 : 0, 0])
+    expect(withEpoch(() => [lookUps(() => each.get()), lookUps(() => each.live())])).toEqual([1, 0])
+  }
 })
 
 test('outside, a write looks for no epoch until there was one whose writes are its own', () => {
   const c = cell(unique('c'), 1)
-  withEpoch(() => c.set(2))
-  const before = lookUps(() => c.set(3))
+  withEpoch(() => c.get())
+  const before = [lookUps(() => c.set(2)), lookUps(() => c.set(3))]
   withEpoch({ writes: 'local' }, () => c.set(4))
-  expect([before, lookUps(() => c.set(5))]).toEqual([0, 1])
+  expect([before, lookUps(() => c.set(5)), lookUps(() => c.set(6))]).toEqual([[0, 0], 1, 1])
 })

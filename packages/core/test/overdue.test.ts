@@ -138,13 +138,15 @@ describe('an epoch past its maxAgeMs', () => {
 
   test('and closed, whose hook never settles, gets as long again and is then closed without it', () => {
     const { epoch } = hold({ name: 'stuck', maxAgeMs: 1000, ifOverdue: 'close' })
+    const log: string[] = []
+    epoch.onClose(() => log.push('of the hook that waits for it'))
     epoch.onClose(() => new Promise(() => {}))
     vi.advanceTimersByTime(1250)
     expect([epoch.phase, events]).toEqual(['closing', ['stuck open 1000 of 1000, closed']])
     vi.advanceTimersByTime(749)
     expect(epoch.phase).toBe('closing')
     vi.advanceTimersByTime(1)
-    expect([epoch.phase, events.length]).toEqual(['closed', 1])
+    expect([epoch.phase, events.length, log]).toEqual(['closed', 1, []])
   })
 
   test('and closed is not done before its hook is, though its handler may be', async () => {

@@ -103,8 +103,9 @@ once('what was refused has not taken the name', () => {
 
 once('epoch.get refuses what is no source', () => {
   const get = (value: unknown) => withEpoch((epoch) => refusal(() => epoch.get(value as never)))
-  expect([get(undefined), get('plugins'), get({}), get(() => 1)]).toEqual([
+  expect([get(undefined), get(null), get('plugins'), get({}), get(() => 1)]).toEqual([
     'INVALID_ARGUMENT: epoch.get(source): expected a source or a cell, got undefined.',
+    'INVALID_ARGUMENT: epoch.get(source): expected a source or a cell, got null.',
     'INVALID_ARGUMENT: epoch.get(source): expected a source or a cell, got a string.',
     'INVALID_ARGUMENT: epoch.get(source): expected a source or a cell, got an object (Object).',
     'INVALID_ARGUMENT: epoch.get(source): expected a source or a cell, got a function.',

@@ -29,6 +29,11 @@ const { root } = (
 const inEpoch = <R>(look: () => R): R => withEpoch({ ifNested: 'fresh' }, look)
 const version = (): number => withEpoch({ ifNested: 'fresh' }, (epoch) => epoch.version!)
 
+// The first of this file: later ones declare.
+test('the version is 0 until something is declared', () => {
+  expect(version()).toBe(0)
+})
+
 describe('after two writes in a row', () => {
   test('an epoch captures the newest, with those of other cells', () => {
     const [a, b] = [writtenTwice(0, 1, 2), writtenTwice('', 'first', 'second')]
@@ -48,6 +53,8 @@ describe('after two writes in a row', () => {
       return store.mock.calls.length
     }
     expect([stores(1), stores(2), stores(3), inEpoch(() => stores(4)), stores(5)]).toEqual([1, 0, 0, 1, 0])
+    listenTo('withepoch:source:write', () => {})
+    expect([stores(6), inEpoch(() => stores(7)), stores(8)]).toEqual([0, 1, 0])
   })
 
   test('an epoch that moves on gets the newest', () => {
@@ -196,6 +203,29 @@ describe('a cell with unseen writes', () => {
       return [...before, c.get(), epoch.get(c)]
     })
     expect([seen, c.get(), inEpoch(() => c.get())]).toEqual([[0, true, 3, 3], 3, 3])
+  })
+
+  test('that holds copies, once its name is taken back, leaves the next of that name alone', () => {
+    const rows = cell(unique('rows'), [0], { copy: (value) => [...value] })
+    rows.release()
+    const next = cell(rows.name, [10])
+    rows.set([1])
+    rows.set([2])
+    expect([inEpoch(() => next.get()), rows.get()]).toEqual([[10], [2]])
+  })
+
+  test('that holds copies is what it is after a publication that was undone', () => {
+    const rows = cell(unique('rows'), [0], { copy: (value) => [...value] })
+    const act = (): void =>
+      publish(() => {
+        rows.set([1])
+        throw new Error('not after all')
+      })
+    expect(act).toThrow('not after all')
+    const undone = rows.get()
+    const next = [2]
+    rows.set(next)
+    expect([undone, rows.get() === next, inEpoch(() => rows.get())]).toEqual([[0], true, [2]])
   })
 
   test('retires each replaced value all the same', () => {
