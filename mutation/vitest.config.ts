@@ -36,7 +36,7 @@ export default defineConfig({
     exclude: [
       '**/*.src.test.ts',
       '**/*interleavings.test.ts',
-      '**/{process,copies-process,listeners-process,memory,performance-guard,retire-pool,types}.test.ts',
+      '**/{process,copies-process,entering-process,listeners-process,memory,performance-guard,retire-pool,types}.test.ts',
     ],
     execArgv: ['--disable-warning=EpochWarning', '--disable-warning=MaxListenersExceededWarning'],
     reporters: ['default', new LoadFailures()],
