@@ -216,6 +216,7 @@ describe('a cell with unseen writes', () => {
 
   test('that holds copies is what it is after a publication that was undone', () => {
     const rows = cell(unique('rows'), [0], { copy: (value) => [...value] })
+    inEpoch(() => rows.get()) // so that the root has a copy
     const act = (): void =>
       publish(() => {
         rows.set([1])
