@@ -46,7 +46,7 @@ export function bind<This, A extends unknown[], R>(
 export function detach<R>(fn: () => R): R {
   requireFunction(fn, 'detach(fn)', 'fn')
   currentScope()?.owner().untracked()
-  return enter(detached, fn)
+  return enter(detached, () => fn())
 }
 
 const BOUND = Symbol.for('withepoch.boundEmitter')

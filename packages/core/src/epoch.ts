@@ -597,7 +597,7 @@ export class Epoch {
   runHooks(hooks: Array<() => unknown>): void {
     for (let hook = hooks.pop(); hook !== undefined; hook = hooks.pop()) {
       try {
-        const result = enter(this, hook)
+        const result = enter(this, () => hook())
         if (isThenable(result)) {
           void enter(this, toPromise, result)
             .catch(report)

@@ -16,7 +16,7 @@ interface Link {
   next: Link | undefined
 }
 
-/** A place that is in the list. */
+/** A place that is in the list, and so has both: before the oldest the newest, after the newest the oldest. */
 interface Linked extends Link {
   prev: Linked
   next: Linked
@@ -36,35 +36,36 @@ class Marker implements Link {
 }
 
 export class OpenEpochs {
-  /** Closes the list to a ring, so that no place in it is a special case: after it the oldest, before it the newest. */
-  readonly #ends: Linked
-
-  constructor() {
-    const ends: Link = { prev: undefined, next: undefined }
-    this.#ends = ends.prev = ends.next = ends as Linked
-  }
+  /**
+   * Holds the list, which is a ring. With a place of our own at its ends two references would go from what is old to what has
+   * just been made, and each of those is a note to the collector: a tenth of an entry.
+   */
+  #newest: Linked | undefined
 
   add(epoch: Epoch): void {
-    this.addAfter(epoch, this.#ends.prev)
+    this.#newest = link(epoch, this.#newest)
+    carrier.open++
+    if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
   }
 
   /** A fork sees its parent's snapshot, so it stands beside it. */
   addAfter(epoch: Epoch, parent: Link): void {
-    link(epoch, parent)
+    const linked = link(epoch, parent as Linked)
+    if (this.#newest === parent) this.#newest = linked
     carrier.open++
     if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
   }
 
   remove(epoch: Epoch): void {
-    unlink(epoch)
+    this.#unlink(epoch as Link as Linked)
     carrier.open--
     this.reachMarkers()
   }
 
   /** For an epoch that moved to the newest snapshot. */
   toNewest(epoch: Epoch): void {
-    unlink(epoch)
-    link(epoch, this.#ends.prev)
+    this.#unlink(epoch as Link as Linked)
+    this.#newest = link(epoch, this.#newest)
     this.reachMarkers()
   }
 
@@ -74,64 +75,69 @@ export class OpenEpochs {
    * The wait can be called off, and asked who is still waited for.
    */
   whenOlderClosed(reached: () => void): Wait {
-    const newest: Link = this.#ends.prev
-    if (newest === this.#ends) {
+    const newest = this.#newest
+    if (newest === undefined) {
       reached()
       return { cancel() {}, holders: () => [] }
     }
     const marker = newest instanceof Marker ? newest : new Marker()
-    if (marker !== newest) link(marker, newest)
+    if (marker !== newest) this.#newest = link(marker, newest)
     marker.reached.push(reached)
     return {
       cancel() {
         const index = marker.reached.indexOf(reached)
         if (index >= 0) marker.reached.splice(index, 1)
       },
-      holders: () => {
-        const holders: Epoch[] = []
-        for (let each = marker.prev; each !== undefined && each !== this.#ends; each = each.prev) {
-          if (!(each instanceof Marker)) holders.push(each as Epoch)
-        }
-        return holders.reverse()
-      },
+      holders: () => (marker.next === undefined ? [] : this.#upTo(marker)),
     }
   }
 
   /** The open epochs, oldest snapshot first. */
-  *[Symbol.iterator](): Generator<Epoch> {
-    for (
-      let each: Link | undefined = this.#ends.next;
-      each !== undefined && each !== this.#ends;
-      each = each.next
-    )
-      if (!(each instanceof Marker)) yield each as Epoch
+  [Symbol.iterator](): Iterator<Epoch> {
+    return this.#upTo(this.#newest).values()
   }
 
   /** @internal */
   reachMarkers(): void {
-    for (let oldest: Link = this.#ends.next; oldest instanceof Marker; oldest = this.#ends.next) {
+    for (let oldest = this.#newest?.next; oldest instanceof Marker; oldest = this.#newest?.next) {
       // It keeps its place until all are told, so that a wait that begins in one of these calls is told after the others.
       for (let reached = oldest.reached.shift(); reached !== undefined; reached = oldest.reached.shift())
         reached()
-      if (this.#ends.next === oldest) unlink(oldest)
+      if (this.#newest?.next === oldest) this.#unlink(oldest)
     }
+  }
+
+  /** The epochs from the oldest to this place. */
+  #upTo(last: Link | undefined): Epoch[] {
+    const epochs: Epoch[] = []
+    for (let each = this.#newest?.next; each !== undefined; each = each === last ? undefined : each.next)
+      if (!(each instanceof Marker)) epochs.push(each as Link as Epoch)
+    return epochs
+  }
+
+  #unlink(link: Linked): void {
+    const { prev, next } = link
+    if (next === link) this.#newest = undefined
+    else {
+      prev.next = next
+      next.prev = prev
+      if (this.#newest === link) this.#newest = prev
+    }
+    const none: Link = link
+    none.prev = undefined
+    none.next = undefined
   }
 }
 
-function link(link: Link, after: Link): void {
-  const { next } = after as Linked
-  link.prev = after
-  link.next = next
-  after.next = link
-  next.prev = link as Linked
-}
-
-function unlink(link: Link): void {
-  const { prev, next } = link as Linked
-  prev.next = next
-  next.prev = prev
-  link.prev = undefined
-  link.next = undefined
+/** Puts a place after another one; by itself where there is none. */
+function link(link: Link, after: Linked | undefined): Linked {
+  const linked = link as Linked
+  const next = after?.next ?? linked
+  linked.prev = after ?? linked
+  linked.next = next
+  next.prev = linked
+  linked.prev.next = linked
+  return linked
 }
 
 export const openEpochs: OpenEpochs = (carrier.openEpochs ??= new OpenEpochs())

@@ -3,7 +3,7 @@
  * stores is a scope: an epoch, or a memo computation inside one. There is no `enterWith` here: it leaks into the
  * synchronous caller.
  */
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks'
 import { carrier } from './carrier.js'
 import type { Epoch, Scope } from './epoch.js'
 
@@ -21,16 +21,26 @@ export function currentEpoch(): Epoch | undefined {
   return epoch?.isHeld() === true ? epoch : undefined
 }
 
-/** Runs `fn` in `scope` now, and whatever it starts. */
-export function enter<A extends unknown[], R>(scope: Scope, fn: (...args: A) => R, ...args: A): R {
+/**
+ * Runs `fn` in `scope` now, and whatever it starts, with two arguments at most. Where it is entered by a resource it is called with two
+ * even if it has none: a list of any length would cost each entry an array. So what is a user's own is wrapped first.
+ */
+export function enter<A extends [unknown?, unknown?], R>(scope: Scope, fn: (...args: A) => R, ...args: A): R {
   return byResource
-    ? new AsyncResource('withepoch').runInAsyncScope(inside<A, R>, undefined, scope, fn, args)
+    ? (resource().runInAsyncScope(inside, undefined, scope, fn as unknown as Entered, args[0], args[1]) as R)
     : storage.run(scope, fn, ...args)
 }
 
-function inside<A extends unknown[], R>(scope: Scope, fn: (...args: A) => R, args: A): R {
+type Entered = (first: unknown, second: unknown) => unknown
+
+function inside(scope: Scope, fn: Entered, first: unknown, second: unknown): unknown {
   storage.enterWith(scope)
-  return fn(...args)
+  return fn(first, second)
+}
+
+/** Said outright, its trigger is the one that it would find by a longer way. */
+function resource(): AsyncResource {
+  return new AsyncResource('withepoch', executionAsyncId())
 }
 
 /**
@@ -49,7 +59,7 @@ function resourceRestores(): boolean {
   const seen: unknown[] = []
   const look = (): unknown => seen.push(storage.getStore())
   const within = (value: number, fn: () => void): unknown =>
-    new AsyncResource('withepoch').runInAsyncScope(inside, undefined, value as unknown as Scope, fn, [])
+    resource().runInAsyncScope(inside, undefined, value as unknown as Scope, fn, undefined, undefined)
   try {
     within(1, () => {
       look()

@@ -19,7 +19,7 @@ const isFrame = !('_enable' in AsyncLocalStorage.prototype)
 /** Loads the library after `before`, runs `after`, and enters: how often by a resource, and what was seen where. */
 function entering(before: string, after = ''): unknown {
   const script = `
-    import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+    import { AsyncLocalStorage, AsyncResource, executionAsyncId, triggerAsyncId } from 'node:async_hooks'
     const others = new AsyncLocalStorage()
     let byResource = 0
     const { runInAsyncScope } = AsyncResource.prototype
@@ -33,9 +33,12 @@ function entering(before: string, after = ''): unknown {
     byResource = 0
     const seen = []
     const look = (where) => seen.push([where, tryGetEpoch()?.name, others.getStore()])
+    const caller = executionAsyncId()
+    let trigger
     others.run('theirs', () => {
       withEpoch({ name: 'outer' }, () => {
         look('inside')
+        trigger = byResource === 0 || triggerAsyncId() === caller ? 'the caller' : 'another'
         try {
           withEpoch({ name: 'inner', ifNested: 'fresh' }, () => {
             look('nested')
@@ -48,7 +51,7 @@ function entering(before: string, after = ''): unknown {
       look('after')
     })
     look('outside')
-    console.log(JSON.stringify({ byResource, seen }))`
+    console.log(JSON.stringify({ byResource, trigger, seen }))`
   const flags = ['--no-warnings', '--input-type=module', '-e', script]
   return JSON.parse(
     execFileSync(process.execPath, flags, { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } }),
@@ -62,9 +65,10 @@ const seen = [
   ['after', null, 'theirs'],
   ['outside', null, null],
 ]
+const trigger = 'the caller' // what a tool that follows async ids finds
 
 test('by a resource where the context is a frame, by run where it is not', () => {
-  expect(entering('')).toEqual({ byResource: isFrame ? 2 : 0, seen })
+  expect(entering('')).toEqual({ byResource: isFrame ? 2 : 0, trigger, seen })
 })
 
 test('by run where a resource does not give the caller’s context back', () => {
@@ -72,7 +76,7 @@ test('by run where a resource does not give the caller’s context back', () => 
     byResource++
     return Reflect.apply(fn, thisArg, args)
   }`
-  expect(entering(broken)).toEqual({ byResource: 0, seen })
+  expect(entering(broken)).toEqual({ byResource: 0, trigger, seen })
 })
 
 test('by run where a context may not be entered without an end', () => {
@@ -80,6 +84,7 @@ test('by run where a context may not be entered without an end', () => {
     AsyncLocalStorage.prototype.enterWith = () => { throw new Error('refused') }`
   expect(entering(refused, 'AsyncLocalStorage.prototype.enterWith = enterWith')).toEqual({
     byResource: 0,
+    trigger,
     seen,
   })
 })

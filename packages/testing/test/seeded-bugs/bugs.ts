@@ -312,7 +312,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     says: 'detach runs its function where it is called.',
     by: 'reads',
     file: 'bind.ts',
-    find: '  return enter(detached, fn)\n',
+    find: '  return enter(detached, () => fn())\n',
     replace: '  return fn()\n',
   },
   {
