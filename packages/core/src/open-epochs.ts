@@ -43,14 +43,12 @@ export class OpenEpochs {
   #newest: Linked | undefined
 
   add(epoch: Epoch): void {
-    this.#newest = link(epoch, this.#newest)
-    carrier.open++
-    if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
+    this.addAfter(epoch, this.#newest)
   }
 
   /** A fork sees its parent's snapshot, so it stands beside it. */
-  addAfter(epoch: Epoch, parent: Link): void {
-    const linked = link(epoch, parent as Linked)
+  addAfter(epoch: Epoch, parent: Link | undefined): void {
+    const linked = link(epoch, parent as Linked | undefined)
     if (this.#newest === parent) this.#newest = linked
     carrier.open++
     if (epochOpen.hasSubscribers) epochOpen.publish({ epoch })
