@@ -60,7 +60,7 @@ export const TARGETS: readonly Target[] = [
       'the floor makes an object and enters. An epoch besides looks whether it is nested, which is a second look at the context where `run` has ' +
       'its own; takes its place among the open epochs, so that `retire` and `drain` know whom they wait for, and gives it back; and sees ' +
       'the handler end, also by an exception. On Node 22 the object, the entry and the end of the handler came to 1.6 with all else left ' +
-      'out; where the context is a frame the `AsyncResource` alone is 0.4',
+      'out. Where the context is a frame the `AsyncResource` is nearly all of it',
     unit: '×',
   },
   {
@@ -76,7 +76,7 @@ export const TARGETS: readonly Target[] = [
     measured: pairOf('read', 'read inside, cell'),
     because:
       'the floor reads a field of the store. An epoch has an array, so that it can share it with others: array, slot, and whether what stands ' +
-      'there is a plain value, came to 1.25 without anything else on Node 24. The rest is three flags: whether any epoch is open, whether a ' +
+      'there is a plain value, came to about 1.25 without anything else on Node 24. Besides there are three flags: whether any epoch is open, whether a ' +
       'getter is being sampled, whether anybody listens',
     unit: '×',
   },
