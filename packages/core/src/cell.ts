@@ -46,7 +46,7 @@ export interface CellParts<T> {
 export class Cell<T> extends Source<T> {
   /** Undefined for a plain cell. */
   readonly #keep: Keep<T> | undefined
-  /** The live value of a plain cell, as it also stands in the root; UNSETTLED for one whose value is in its `#keep`. */
+  /** The live value of a plain cell, in the root too unless it is ahead; UNSETTLED for one whose value is in its `#keep`. */
   #live: T
   /** Whether `#live` is not in the root yet: then the next write is this one field, as long as nobody looks. */
   #ahead = false
@@ -140,8 +140,8 @@ export class Cell<T> extends Source<T> {
 
   /** A released cell goes on by itself: its place in the root is for whoever takes the name. */
   override release(): void {
+    this.#released = true // first: what is told of the release may write this cell
     root.release(this.name, this)
-    this.#released = true
   }
 
   /** @internal makes `value` live; if that throws, nothing has changed */

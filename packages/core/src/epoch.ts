@@ -545,9 +545,9 @@ export class Epoch {
     return this.#leases >= 0
   }
 
-  /** @internal one more lease of one that is open */
+  /** @internal one more lease; what joined an epoch may have ended it meanwhile, and that stays ended */
   hold(): void {
-    this.#leases++
+    if (this.isOpen()) this.#leases++
   }
 
   /** @internal the last one closes the epoch */

@@ -37,8 +37,8 @@ class Marker implements Link {
 
 export class OpenEpochs {
   /**
-   * Holds the list, which is a ring. With a place of our own at its ends two references would go from what is old to what has
-   * just been made, and each of those is a note to the collector: a tenth of an entry.
+   * Holds the list, which is a ring. A place of our own at its ends would be an old object that points at each new epoch, twice,
+   * and the collector has to note each such pointer: a tenth of an entry.
    */
   #newest: Linked | undefined
 
@@ -90,7 +90,7 @@ export class OpenEpochs {
     }
   }
 
-  /** The open epochs, oldest snapshot first. */
+  /** Those that are open now, oldest snapshot first; who opens or closes meanwhile changes nothing. */
   [Symbol.iterator](): Iterator<Epoch> {
     return this.#upTo(this.#newest).values()
   }

@@ -44,7 +44,7 @@ const MAX_SWEEP_MS = 15_000
 function sweep(): void {
   const now = Date.now()
   let watched = carrier.maxAgeMs !== undefined
-  for (const epoch of Array.from(openEpochs)) {
+  for (const epoch of openEpochs) {
     const limit = epoch.ageLimit
     if (limit === undefined) continue
     const closes = limit.ifOverdue === 'close'

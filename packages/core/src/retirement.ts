@@ -52,7 +52,7 @@ export class Retirement<T> {
       if (this.#isLive(old)) return // again; its next replacement brings it back here
       if (sourceRetire.hasSubscribers) sourceRetire.publish(this.#cell.event(undefined, old))
       // In nobody's context: it is called by whoever happens to be the last reader.
-      const result = enterClean(() => enter(inRetire, () => callThrough(this.#retire, [old])))
+      const result = enterClean(() => enter(inRetire, callThrough, this.#retire, [old]))
       if (isThenable(result)) track(toPromise(result))
     } catch (error) {
       fail(error)

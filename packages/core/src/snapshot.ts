@@ -78,7 +78,7 @@ export class Root {
   #taken = false
   /** Counts the writes; a whole `publish` is one. */
   #version = 0
-  /** While there are any, `#values` is nobody else's. */
+  /** While there are any, no epoch holds `#values`. */
   readonly #ahead: Ahead[] = []
   #publication: Publication | undefined
   readonly #registered = new Map<string, Registration>()
@@ -139,6 +139,7 @@ export class Root {
     if (polled) this.#polled.add(source)
     // A declaration is no write: it outlives the publication that it may be made in.
     const declare = (): void => {
+      this.catchUp()
       this.store(slot, initial)
       this.onRollback(declare)
     }
@@ -305,6 +306,7 @@ export class Root {
   #takeCoherent(): Values {
     const groups = [...this.#groups]
     const parts = groups.map((group) => group.enter())
+    this.catchUp() // a group asks what is somebody else's, which may have written
     if (parts.every((part) => part === undefined)) {
       this.#patched = undefined
       return this.#take()
@@ -332,6 +334,7 @@ export class Root {
     this.#registered.delete(name)
     this.#polled.delete(source)
     const clear = (): void => {
+      if (this.#registered.get(name)?.source.slot === source.slot) return // done again after a rollback: it is its heir's
       this.store(source.slot, UNSETTLED)
       this.onRollback(clear)
     }
@@ -366,7 +369,8 @@ export class Root {
 
   /**
    * @internal lets a cell be ahead, so that writing it again costs one store, not two: until somebody looks, its slot is
-   * empty, and holds no former value
+   * empty, and holds no former value. Whoever reads its slot or hands the array out catches up first, and again after
+   * code of somebody else's has run.
    */
   fallBehind(cell: Ahead): void {
     this.store(cell.slot, UNSETTLED)

@@ -1,7 +1,7 @@
 /**
  * Where the async context is kept: the process's one AsyncLocalStorage, and the only file that imports it. What it
- * stores is a scope: an epoch, or a memo computation inside one. There is no `enterWith` here: it leaks into the
- * synchronous caller.
+ * stores is a scope: an epoch, or a memo computation inside one. `enterWith` stands inside an AsyncResource
+ * only, which gives the caller its context back: by itself it leaks into the synchronous caller.
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks'
 import { carrier } from './carrier.js'
@@ -22,8 +22,8 @@ export function currentEpoch(): Epoch | undefined {
 }
 
 /**
- * Runs `fn` in `scope` now, and whatever it starts, with two arguments at most. Where it is entered by a resource it is called with two
- * even if it has none: a list of any length would cost each entry an array. So what is a user's own is wrapped first.
+ * Calls `fn` in `scope` with up to two arguments; what it starts is in it too. By a resource `fn` always gets two, perhaps undefined,
+ * because a list would cost each entry an array: wrap a user's function, so that it does not see them.
  */
 export function enter<A extends [unknown?, unknown?], R>(scope: Scope, fn: (...args: A) => R, ...args: A): R {
   return byResource
@@ -38,7 +38,7 @@ function inside(scope: Scope, fn: Entered, first: unknown, second: unknown): unk
   return fn(first, second)
 }
 
-/** Said outright, its trigger is the one that it would find by a longer way. */
+/** Its trigger is the running code. The default costs more to find, and is another one only inside some calls of Node's own. */
 function resource(): AsyncResource {
   return new AsyncResource('withepoch', executionAsyncId())
 }

@@ -7,7 +7,7 @@ import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test as once, vi } from 'vitest'
-import { bind, cell, detach, getEpoch, publish, tryGetEpoch, withEpoch } from 'withepoch'
+import { bind, cell, detach, type Epoch, getEpoch, publish, tryGetEpoch, withEpoch } from 'withepoch'
 import { deferred } from './deferred.js'
 import { refusal } from './refusal.js'
 import { uniqueNames } from './unique-name.js'
@@ -500,4 +500,26 @@ once('a result whose properties throw when they are looked at is returned all th
     },
   })
   expect(withEpoch(() => strictObject) === strictObject).toBe(true)
+})
+
+once('what joined an epoch and ended it does not hold it: it stays ended', async () => {
+  let outer!: Epoch
+  const joined: Array<Promise<void>> = []
+  const rows: Iterator<never> & Iterable<never> = {
+    [Symbol.iterator]: () => rows,
+    return: () => ({ done: true, value: undefined }),
+    next() {
+      // An asynchronous handler joins, and before it returns has closed the iterator that held the epoch open.
+      for (let each = 0; each < 2; each++) joined.push(withEpoch(async () => void bound.return?.()))
+      return { done: true, value: undefined }
+    },
+  }
+  const bound = withEpoch((epoch) => ((outer = epoch), rows))
+  bound.next()
+  await Promise.all(joined)
+  expect([outer.phase, outer.signal.aborted, refusal(() => outer.advance()).slice(0, 12)]).toEqual([
+    'closed',
+    true,
+    'EPOCH_CLOSED',
+  ])
 })

@@ -6,7 +6,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { adopt, cell, detach, group, publish, source, withEpoch, type WriteEvent } from 'withepoch'
+import { adopt, type Cell, cell, detach, group, publish, source, withEpoch, type WriteEvent } from 'withepoch'
 import { listenTo } from './channel-listener.js'
 import { refusal } from './refusal.js'
 import { uniqueNames } from './unique-name.js'
@@ -162,6 +162,52 @@ describe('a publication that comes after them', () => {
   })
 })
 
+describe('a cell that a failed publication declared', () => {
+  const failing = (act: () => void): void => {
+    const failed = (): void =>
+      publish(() => {
+        act()
+        throw new Error('not after all')
+      })
+    expect(failed).toThrow('not after all')
+  }
+
+  test('has its first value, whatever undoing has written', () => {
+    let [declared, isUndoing] = [undefined as unknown as Cell<number>, false]
+    const owner = {
+      held: 0,
+      get value() {
+        return this.held
+      },
+      set value(next: number) {
+        this.held = next
+        if (isUndoing) declared.set(5)
+      },
+    }
+    const value = adopt(owner, 'value', { name: unique('value') })
+    failing(() => {
+      declared = cell(unique('declared'), 0)
+      value.set(1)
+      isUndoing = true
+    })
+    expect([value.get(), declared.get(), inEpoch(() => declared.get())]).toEqual([0, 0, 0])
+  })
+
+  test('in the place of another of its name has its own first value', () => {
+    const former = writtenTwice('initial', 'first', 'second')
+    let heir!: Cell<string>
+    failing(() => (heir = cell(former.name, 'heir', { ifRegistered: 'replace' })))
+    const again = writtenTwice('initial', 'first', 'second')
+    failing(() => {
+      again.release()
+      publish(() => (heir = cell(again.name, 'heir after a release')))
+    })
+    expect([heir.get(), inEpoch(() => heir.get())]).toEqual(['heir after a release', 'heir after a release'])
+    heir.set('written')
+    expect([heir.get(), inEpoch(() => heir.get()), former.get()]).toEqual(['written', 'written', 'second'])
+  })
+})
+
 describe('a cell with unseen writes', () => {
   test('whose name is taken back leaves none of them to the next of that name', () => {
     const c = writtenTwice(0, 1, 2)
@@ -192,6 +238,33 @@ describe('a cell with unseen writes', () => {
       [3, 3],
       [4, 4],
     ])
+  })
+
+  test('written by who hears that a group is broken, which ends it, is captured as it was then', () => {
+    const [a, b, flag] = [cell(unique('a'), 1), cell(unique('b'), 2), cell(unique('flag'), 'old')]
+    const pair = group(unique('pair'), [a, b], { coherent: (one, other) => one === other })
+    let isFirst = true
+    listenTo('withepoch:group:broken', () => {
+      if (!isFirst) return
+      isFirst = false
+      pair.release()
+      flag.set('broken')
+    })
+    const seen = withEpoch((epoch) => {
+      detach(() => [flag.set('newer'), flag.set('newest')])
+      return [epoch.get(flag), epoch.isStale()]
+    })
+    expect([seen, inEpoch(() => flag.get())]).toEqual([['broken', true], 'newest'])
+  })
+
+  test('written by what its release sets off leaves the next of its name alone', () => {
+    const a = cell(unique('a'), 1)
+    const pool = cell(unique('pool'), 1, { retire: () => a.set(9) })
+    group(unique('pair'), [a, pool], { coherent: (one, other) => one === other })
+    pool.set(2)
+    a.release()
+    const next = cell(a.name, 10)
+    expect([a.get(), next.get(), inEpoch(() => next.get())]).toEqual([9, 10, 10])
   })
 
   test('that is written in an epoch has that epoch’s write, in it and outside', () => {
