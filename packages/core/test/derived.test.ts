@@ -5,8 +5,6 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test as once, vi } from 'vitest'
 import {
   bind,
@@ -26,6 +24,7 @@ import {
   tryGetEpoch,
   withEpoch,
 } from 'withepoch'
+import { collected } from './collected.js'
 import { listenTo } from './channel-listener.js'
 import { test } from './epoch-test.js'
 import { refusal } from './refusal.js'
@@ -56,16 +55,6 @@ async function codeOf(work: () => unknown): Promise<unknown> {
     return await work()
   } catch (error) {
     return (error as { code?: string }).code ?? error
-  }
-}
-
-/** Gives the collector the time to take these, if it can. */
-async function collected(references: ReadonlyArray<WeakRef<object>>): Promise<void> {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
-  for (let round = 0; round < 20 && references.some((each) => each.deref() !== undefined); round++) {
-    await turn()
-    gc()
   }
 }
 

@@ -5,10 +5,9 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Channel, channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { cell, configure, memo, withEpoch } from 'withepoch'
+import { collected } from './collected.js'
 import { uniqueNames } from './unique-name.js'
 
 interface Fields {
@@ -182,18 +181,13 @@ test('each carrier of the process is told, one that comes later too', async () =
 })
 
 test('a carrier that is gone is told no more, and forgotten', async () => {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
   const known = (channel(READS[0]!) as unknown as Record<symbol, Set<WeakRef<object>> | undefined>)[
     Symbol.for('withepoch.carriers/1')
   ]!
   const letGo = (): WeakRef<object> => new WeakRef({}) // as of the carrier of a realm
   const gone = letGo()
   known.add(gone)
-  for (let round = 0; round < 20 && gone.deref() !== undefined; round++) {
-    await new Promise(setImmediate)
-    collect()
-  }
+  await collected([gone])
   expect(gone.deref()).toBeUndefined()
   const listener = (): void => {}
   subscribe(READS[0]!, listener)

@@ -3,11 +3,11 @@
  * epochs take, catches up when it is looked at. Whoever looks, in whichever way, finds the newest; nothing else may show that
  * it came late. What a write does inside an epoch is in `writes.test.ts`.
  */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { adopt, type Cell, cell, detach, group, publish, source, withEpoch, type WriteEvent } from 'withepoch'
 import { listenTo } from './channel-listener.js'
+import { collected } from './collected.js'
+import { deferred } from './deferred.js'
 import { refusal } from './refusal.js'
 import { uniqueNames } from './unique-name.js'
 
@@ -25,6 +25,31 @@ function writtenTwice<T>(...[initial, first, second]: [T, T, T]) {
 const { root } = (
   globalThis as unknown as Record<symbol, { root: { store(slot: number, value: unknown): void } }>
 )[Symbol.for('withepoch.carrier')]!
+
+/** A publication that does this, and then fails. */
+function publishInVain(act: () => unknown): void {
+  const failing = (): void =>
+    publish(() => {
+      act()
+      throw new Error('not after all')
+    })
+  expect(failing).toThrow('not after all')
+}
+
+/** Somebody else's property, whose setter does this besides. */
+function adopted<T>(initial: T, besides: () => void) {
+  let held = initial
+  const owner = {
+    get value(): T {
+      return held
+    },
+    set value(next: T) {
+      held = next
+      besides()
+    },
+  }
+  return adopt(owner, 'value', { name: unique('value') })
+}
 
 const inEpoch = <R>(look: () => R): R => withEpoch({ ifNested: 'fresh' }, look)
 const version = (): number => withEpoch({ ifNested: 'fresh' }, (epoch) => epoch.version!)
@@ -70,12 +95,11 @@ describe('after two writes in a row', () => {
 
   test('an open epoch keeps what it has, and the next one gets the newest', async () => {
     const c = writtenTwice(0, 1, 2)
-    let look!: () => void
-    const gate = new Promise<void>((resolve) => (look = resolve))
-    const open = withEpoch(() => gate.then(() => c.get()))
+    const gate = deferred()
+    const open = withEpoch(() => gate.promise.then(() => c.get()))
     for (const value of [3, 4, 5]) c.set(value)
     const next = inEpoch(() => c.get())
-    look()
+    gate.resolve()
     expect([await open, next, c.get()]).toEqual([2, 5, 5])
   })
 
@@ -116,13 +140,7 @@ describe('after two writes in a row', () => {
 describe('a publication that comes after them', () => {
   test('takes back its own writes, and not theirs', () => {
     const c = writtenTwice(0, 1, 2)
-    const act = (): void =>
-      publish(() => {
-        c.set(3)
-        c.set(4)
-        throw new Error('not after all')
-      })
-    expect(act).toThrow('not after all')
+    publishInVain(() => [c.set(3), c.set(4)])
     expect([c.get(), inEpoch(() => c.get())]).toEqual([2, 2])
     c.set(5)
     expect([c.get(), inEpoch(() => c.get())]).toEqual([5, 5])
@@ -139,53 +157,26 @@ describe('a publication that comes after them', () => {
 
   test('and whose undoing writes a cell leaves what that wrote', () => {
     const log = cell(unique('log'), 0)
-    const owner = {
-      log: false,
-      held: 'a',
-      get value() {
-        return this.held
-      },
-      set value(next: string) {
-        this.held = next
-        if (this.log) for (const more of [1, 1]) log.set(log.get() + more)
-      },
-    }
-    const value = adopt(owner, 'value', { name: unique('value') })
-    const act = (): void =>
-      publish(() => {
-        value.set('b')
-        owner.log = true
-        throw new Error('not after all')
-      })
-    expect(act).toThrow('not after all')
+    let isUndoing = false
+    const value = adopted('a', () => {
+      if (isUndoing) for (const more of [1, 1]) log.set(log.get() + more)
+    })
+    publishInVain(() => {
+      value.set('b')
+      isUndoing = true
+    })
     expect([value.get(), log.get(), inEpoch(() => log.get())]).toEqual(['a', 2, 2])
   })
 })
 
 describe('a cell that a failed publication declared', () => {
-  const failing = (act: () => void): void => {
-    const failed = (): void =>
-      publish(() => {
-        act()
-        throw new Error('not after all')
-      })
-    expect(failed).toThrow('not after all')
-  }
-
   test('has its first value, whatever undoing has written', () => {
-    let [declared, isUndoing] = [undefined as unknown as Cell<number>, false]
-    const owner = {
-      held: 0,
-      get value() {
-        return this.held
-      },
-      set value(next: number) {
-        this.held = next
-        if (isUndoing) declared.set(5)
-      },
-    }
-    const value = adopt(owner, 'value', { name: unique('value') })
-    failing(() => {
+    let declared!: Cell<number>
+    let isUndoing = false
+    const value = adopted(0, () => {
+      if (isUndoing) declared.set(5)
+    })
+    publishInVain(() => {
       declared = cell(unique('declared'), 0)
       value.set(1)
       isUndoing = true
@@ -196,9 +187,9 @@ describe('a cell that a failed publication declared', () => {
   test('in the place of another of its name has its own first value', () => {
     const former = writtenTwice('initial', 'first', 'second')
     let heir!: Cell<string>
-    failing(() => (heir = cell(former.name, 'heir', { ifRegistered: 'replace' })))
+    publishInVain(() => (heir = cell(former.name, 'heir', { ifRegistered: 'replace' })))
     const again = writtenTwice('initial', 'first', 'second')
-    failing(() => {
+    publishInVain(() => {
       again.release()
       publish(() => (heir = cell(again.name, 'heir after a release')))
     })
@@ -217,6 +208,25 @@ describe('a cell with unseen writes', () => {
     c.set(3)
     c.set(4)
     expect([inEpoch(() => next.get()), c.get()]).toEqual([10, 4])
+  })
+
+  test('whose name is taken back goes on by itself: an epoch that reads it first gets what is live by then', () => {
+    const c = writtenTwice(0, 1, 2)
+    c.release()
+    const before = inEpoch(() => c.get())
+    c.set(11)
+    expect([before, inEpoch(() => c.get())]).toEqual([2, 11])
+  })
+
+  test('and so does one that is written by what its release sets off', () => {
+    const c = writtenTwice(0, 1, 2)
+    const pool = cell(unique('pool'), 2, { retire: () => c.set(9) })
+    group(unique('pair'), [c, pool], { coherent: (one, other) => one === other })
+    pool.set(3)
+    c.release()
+    const before = inEpoch(() => c.get())
+    c.set(11)
+    expect([before, inEpoch(() => c.get())]).toEqual([9, 11])
   })
 
   test('and whose module is loaded again has the value of the new one', () => {
@@ -290,12 +300,7 @@ describe('a cell with unseen writes', () => {
   test('that holds copies is what it is after a publication that was undone', () => {
     const rows = cell(unique('rows'), [0], { copy: (value) => [...value] })
     inEpoch(() => rows.get()) // so that the root has a copy
-    const act = (): void =>
-      publish(() => {
-        rows.set([1])
-        throw new Error('not after all')
-      })
-    expect(act).toThrow('not after all')
+    publishInVain(() => rows.set([1]))
     const undone = rows.get()
     const next = [2]
     rows.set(next)
@@ -311,16 +316,13 @@ describe('a cell with unseen writes', () => {
 
   test('does not let a late write through that was to stay in its epoch', async () => {
     const c = cell(unique('c'), 0)
-    let write!: () => void
-    const late = new Promise<string>((resolve) => {
-      withEpoch({ name: 'local', writes: 'local' }, () => {
-        const gate = new Promise<void>((open) => (write = open))
-        void gate.then(() => resolve(refusal(() => c.set(9))))
-      })
-    })
+    const gate = deferred()
+    const late = withEpoch({ name: 'local', writes: 'local' }, () => ({
+      refused: gate.promise.then(() => refusal(() => c.set(9))),
+    })).refused
     c.set(1)
     c.set(2)
-    write()
+    gate.resolve()
     expect(await late).toMatch(/^EPOCH_CLOSED: A late write to /)
     expect(c.get()).toBe(2)
   })
@@ -333,12 +335,7 @@ describe('a cell with unseen writes', () => {
       c.set({ size })
       return before
     })
-    setFlagsFromString('--expose-gc')
-    const gc = runInNewContext('gc') as () => void
-    for (let round = 0; round < 20 && replaced.some((each) => each.deref() !== undefined); round++) {
-      await new Promise((resolve) => setTimeout(resolve))
-      gc()
-    }
+    await collected(replaced)
     expect(replaced.map((each) => each.deref())).toEqual([undefined, undefined, undefined])
   })
 })
